@@ -1,0 +1,1 @@
+"""Meta-RL agents: one algorithm per file."""

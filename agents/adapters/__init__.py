@@ -1,0 +1,1 @@
+"""Adapters: one inner-loop update rule per file."""

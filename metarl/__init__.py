@@ -1,0 +1,1 @@
+"""metarl: robot policies that adapt."""
