@@ -170,20 +170,23 @@ class MAML(Agent):
     def _learn(self, total_timesteps: int, callbacks: list[Callback]) -> None:
         while self.num_timesteps < total_timesteps:
             figures = self.train_iteration()
-            if any([callback(self, figures) is False for callback in callbacks]):
+            # Every callback is called, also when an earlier one asks to stop.
+            answers = [callback(self, figures) for callback in callbacks]
+            if any(answer is False for answer in answers):
                 break
 
     def train_iteration(self) -> dict[str, float]:
         """Takes one iteration of algorithm 3 and returns its figures."""
         config, began = self.config, time.perf_counter()
-        stream = lambda purpose: self._stream.child(purpose, self.iteration)  # noqa: E731
-        tasks = self.benchmark.train.sample(config.meta_batch_size, stream(Purpose.TASKS).numpy())
+        tasks = self.benchmark.train.sample(
+            config.meta_batch_size, self._now(Purpose.TASKS).numpy()
+        )
         params = [self._learner.initial_params(self.meta_params)] * len(tasks)
         supports: list[Trajectories] = []
         collecting = 0.0
         for step in range(config.num_inner_steps):
             before = time.perf_counter()
-            support = self._collect(tasks, params, stream(Purpose.SUPPORT).child(step))
+            support = self._collect(tasks, params, self._now(Purpose.SUPPORT).child(step))
             collecting += time.perf_counter() - before
             supports.append(self._with_advantages(support))
             with self._threads():
@@ -194,7 +197,7 @@ class MAML(Agent):
                     for i, own in enumerate(params)
                 ]
         before = time.perf_counter()
-        query = self._with_advantages(self._collect(tasks, params, stream(Purpose.QUERY)))
+        query = self._with_advantages(self._collect(tasks, params, self._now(Purpose.QUERY)))
         collecting += time.perf_counter() - before
         objective = MetaObjective(
             self._learner, supports, query, fisher_stride=config.fisher_stride
@@ -272,6 +275,9 @@ class MAML(Agent):
         self.meta_params = {name: params[name] for name in self.meta_params}
         self.iteration = state["iteration"]
         self.num_timesteps = state["num_timesteps"]
+
+    def _now(self, purpose: Purpose) -> Stream:
+        return self._stream.child(purpose, self.iteration)
 
     def _collect(self, tasks: Any, params: list[Params], stream: Stream) -> Trajectories:
         if self._engine is None:

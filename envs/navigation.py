@@ -157,7 +157,7 @@ class NavigationEnv(gymnasium.Env[npt.NDArray[np.float32], npt.NDArray[np.float3
         flags = {name: bool(values[0]) for name, values in info.items()}
         return observations[0], float(rewards[0]), False, bool(truncated[0]), flags
 
-    def render(self) -> npt.NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> npt.NDArray[np.uint8] | None:
         """Draws goal (green) and path (blue) on a 128 x 128 picture of [-1, 1] x [-1, 1] m."""
         if self.render_mode != "rgb_array":
             return None

@@ -21,8 +21,8 @@ from metarl.types import Params, Trajectories
 class Adapter(nn.Module, ABC):
     """One inner-loop update rule.
 
-    Its own parameters (``nn.Parameter``: learned rates, curvature, ...) are meta-parameters, learned
-    by the outer loop beside the policy's initialisation. A rule without any has none.
+    Its own parameters (``nn.Parameter``: learned rates, curvature, ...) are meta-parameters,
+    learned by the outer loop beside the policy's initialisation. A rule without any has none.
     """
 
     @abstractmethod

@@ -67,6 +67,7 @@ class Agent(ABC):
     def load(cls, path: str | Path, benchmark: Benchmark) -> Self:
         """Reads what :meth:`save` wrote."""
 
+    @abstractmethod
     def close(self) -> None:
         """Ends worker processes and closes environments, if there are any."""
 

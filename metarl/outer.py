@@ -133,7 +133,7 @@ def _flat(params: Params) -> Tensor:
 
 
 def _unflat(vector: Tensor, like: Params) -> Params:
-    parts = vector.split([value.numel() for value in like.values()])
+    parts = torch.split(vector, [value.numel() for value in like.values()])
     return {
         name: part.view_as(value) for (name, value), part in zip(like.items(), parts, strict=True)
     }

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class Policy(nn.Module, ABC):
     def initial_state(self, num_rows: int) -> Tensor | None:
         """State at the start of a trial, ``[num_rows, H]``, or ``None`` for no state."""
         del num_rows
+        return None
 
     def params(self) -> Params:
         """The initial parameters, detached and cloned."""
@@ -81,7 +83,7 @@ class Policy(nn.Module, ABC):
 
     def log_prob(self, dist_params: Tensor, actions: Tensor) -> Tensor:
         """Log-probability of ``actions``, summed over action dimensions: ``[...]``."""
-        value: Tensor = self.distribution(dist_params).log_prob(actions)  # type: ignore[no-untyped-call]
+        value: Tensor = self.distribution(dist_params).log_prob(actions)
         return value
 
 
@@ -127,7 +129,7 @@ class GaussianMLPPolicy(Policy):
     def distribution(self, dist_params: Tensor) -> Distribution:
         """Returns a Gaussian with independent dimensions."""
         mean, log_std = dist_params.chunk(2, dim=-1)
-        normal = Normal(mean, log_std.exp(), validate_args=False)  # type: ignore[no-untyped-call]
+        normal = Normal(mean, log_std.exp(), validate_args=False)
         return Independent(normal, 1, validate_args=False)
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> npt.NDArray[np.float32]:
@@ -177,7 +179,7 @@ class CategoricalMLPPolicy(Policy):
 
     def distribution(self, dist_params: Tensor) -> Distribution:
         """Returns the categorical distribution of these logits."""
-        return Categorical(logits=dist_params, validate_args=False)  # type: ignore[no-untyped-call]
+        return Categorical(logits=dist_params, validate_args=False)
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> npt.NDArray[np.float32]:
         """Standard Gumbel numbers, ``[*shape, P]``."""
@@ -187,7 +189,9 @@ class CategoricalMLPPolicy(Policy):
         self, dist_params: npt.NDArray[np.float32], noise: npt.NDArray[np.float32] | None
     ) -> npt.NDArray[Any]:
         """Argmax of the logits, with Gumbel noise added to sample."""
-        return np.argmax(dist_params if noise is None else dist_params + noise, axis=-1)
+        actions: npt.NDArray[np.int64]
+        actions = np.argmax(dist_params if noise is None else dist_params + noise, axis=-1)
+        return actions
 
     @property
     def num_dist_params(self) -> int:
@@ -232,7 +236,7 @@ def _tanh_network(
 ) -> nn.Sequential:
     sizes = [num_inputs, *hidden_sizes, num_outputs]
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         linear = nn.Linear(fan_in, fan_out)
         nn.init.xavier_uniform_(linear.weight, generator=generator)
         nn.init.zeros_(linear.bias)

@@ -35,7 +35,8 @@ def flatten_observations(space: spaces.Space[Any], batch: Any) -> npt.NDArray[np
         return array.reshape(len(array), -1).astype(np.float32)
     if isinstance(space, spaces.Discrete):
         indices = np.asarray(batch).reshape(-1) - space.start
-        return np.eye(int(space.n), dtype=np.float32)[indices]
+        one_hot: npt.NDArray[np.float32] = np.eye(int(space.n), dtype=np.float32)[indices]
+        return one_hot
     rows = len(next(iter(batch.values() if isinstance(batch, dict) else batch)))
     items = iterate(batch_space(space, rows), batch)
     return np.stack([np.asarray(spaces.flatten(space, item), dtype=np.float32) for item in items])
@@ -49,7 +50,8 @@ def clip_actions(space: spaces.Space[Any], actions: npt.NDArray[Any]) -> npt.NDA
         )
         return clipped
     if isinstance(space, spaces.Discrete):
-        return actions + space.start
+        shifted: npt.NDArray[Any] = actions + space.start
+        return shifted
     return actions
 
 

@@ -39,6 +39,8 @@ class Task:
     __slots__ = ("_digest", "_json", "family")
 
     family: str
+    _json: str
+    _digest: str
 
     def __init__(self, family: str, parameters: Mapping[str, Any]) -> None:
         try:
@@ -58,7 +60,7 @@ class Task:
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits: equal for equal family and parameters, and only for those."""
-        return str(self._digest)
+        return self._digest
 
     def to_json(self) -> dict[str, Any]:
         """Returns the task as plain JSON data."""

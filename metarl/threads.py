@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import torch
 
@@ -25,5 +26,5 @@ def torch_threads(count: int) -> Iterator[None]:
 
 def threads_for(num_rows: int, hidden_sizes: tuple[int, ...]) -> int:
     """How many threads pay off for a network of these layers over ``num_rows`` samples."""
-    widest = max((a * b for a, b in zip(hidden_sizes, hidden_sizes[1:], strict=False)), default=0)
+    widest = max((a * b for a, b in pairwise(hidden_sizes)), default=0)
     return (os.cpu_count() or 1) if 2.0 * num_rows * widest >= FLOPS_WORTH_SHARING else 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -103,7 +103,7 @@ class Trajectories:
         return replace(self, advantages=advantages)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Trajectories:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         return Trajectories(**{k: None if v is None else function(v) for k, v in values.items()})
 
 

@@ -86,18 +86,16 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
         options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode in every row, or in those of ``options["reset_mask"]``."""
-        if seed is None or isinstance(seed, int):
-            first = seed
-            seed = [None if first is None else first + row for row in range(self.num_envs)]
+        seeds = _per_row(seed, self.num_envs)
         options = dict(options or {})
         mask = options.pop("reset_mask", np.ones(self.num_envs, dtype=np.bool_))
         infos: dict[str, Any] = {}
-        for row in np.flatnonzero(mask):
-            self._seeds[row] = seed[row]
+        for row in np.flatnonzero(mask).tolist():
+            self._seeds[row] = seeds[row]
             self._step_counts[row] = 0
             self._terminations[row] = self._truncations[row] = False
             try:
-                observation, info = self.envs[row].reset(seed=seed[row], options=options)
+                observation, info = self.envs[row].reset(seed=seeds[row], options=options)
             except Exception as error:
                 error.add_note(self._where(row, "while resetting"))
                 raise
@@ -142,7 +140,7 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
             env.close()
 
     def _batched_observations(self) -> Any:
-        out = create_empty_array(self.single_observation_space, n=self.num_envs)
+        out: Any = create_empty_array(self.single_observation_space, n=self.num_envs)
         return concatenate(self.single_observation_space, self._observations, out)
 
     def _where(self, row: int, doing: str) -> str:
@@ -151,3 +149,9 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
             f"episode {row % self._num_envs_per_task}, seed {self._seeds[row]}, "
             f"step {self._step_counts[row]}"
         )
+
+
+def _per_row(seed: int | Sequence[int | None] | None, rows: int) -> Sequence[int | None]:
+    if seed is None:
+        return [None] * rows
+    return [seed + row for row in range(rows)] if isinstance(seed, int) else seed

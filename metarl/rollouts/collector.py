@@ -66,7 +66,8 @@ class Collector:
             _Run(job, actor, horizon, self.distribution)
             for job, actor in zip(jobs, self._actors_for(len(jobs)), strict=False)
         ]
-        observations, _ = vec.reset(seed=[seed for run in runs for seed in run.seeds])
+        seeds: Any = [seed for run in runs for seed in run.seeds]  # Gymnasium's type says one int
+        observations, _ = vec.reset(seed=seeds)
         active = np.ones(vec.num_envs, dtype=np.bool_)
         for step in range(horizon):
             rows = flatten_observations(vec.single_observation_space, observations)

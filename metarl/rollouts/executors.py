@@ -95,7 +95,7 @@ class ProcessExecutor(Executor):
         self._workers: list[_Worker] = []
         for index in range(num_workers):
             here, there = context.Pipe()
-            process = context.Process(
+            process = context.Process(  # type: ignore[attr-defined]
                 target=_work, args=(there, payload), name=f"metarl-worker-{index}", daemon=True
             )
             process.start()
@@ -188,7 +188,7 @@ class ProcessExecutor(Executor):
 
 
 def _work(connection: Connection, payload: bytes) -> None:
-    """Main loop of a worker process: jobs in, results or an exception out, until the pipe closes."""
+    """A worker's main loop: jobs in, results or an exception out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
     collector: Collector | None = None
     try:
@@ -213,7 +213,7 @@ def _work(connection: Connection, payload: bytes) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """An exception as it can be sent: itself if it survives pickling, with the worker's traceback."""
+    """What to send of an exception: itself if it survives pickling; its traceback is a note."""
     error.add_note("in a worker process:\n" + traceback.format_exc())
     try:
         copied = pickle.loads(pickle.dumps(error))  # noqa: S301 - what was just written
