@@ -6,7 +6,7 @@ observation, ``A`` action, ``P`` parameters of the action distribution, ``H`` po
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
@@ -105,12 +105,3 @@ class Trajectories:
     def _map(self, function: Callable[[Tensor], Tensor]) -> Trajectories:
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         return Trajectories(**{k: None if v is None else function(v) for k, v in values.items()})
-
-
-def concatenate_tasks(parts: Sequence[Trajectories]) -> Trajectories:
-    """Joins experience of different tasks along the task axis; all must share ``E`` and ``S``."""
-    joined: dict[str, Tensor | None] = {}
-    for field in fields(Trajectories):
-        values = [getattr(part, field.name) for part in parts]
-        joined[field.name] = None if values[0] is None else torch.cat(values)
-    return Trajectories(**joined)  # type: ignore[arg-type]
