@@ -104,4 +104,7 @@ class Trajectories:
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Trajectories:
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Trajectories(**{k: None if v is None else function(v) for k, v in values.items()})
+        mapped: dict[str, Any] = {
+            name: None if value is None else function(value) for name, value in values.items()
+        }
+        return Trajectories(**mapped)

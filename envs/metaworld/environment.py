@@ -17,6 +17,7 @@ and everything in ``info`` are Meta-World's own.
 
 from __future__ import annotations
 
+import logging
 import pickle
 from collections.abc import Sequence
 from typing import Any
@@ -42,6 +43,7 @@ MAX_EPISODE_STEPS = 500
 OBSERVATION_SPACE = spaces.Box(-np.inf, np.inf, (39,), np.float64)
 ACTION_SPACE = spaces.Box(-1.0, 1.0, (4,), np.float32)
 
+_LOG = logging.getLogger(__name__)
 _DIVERGED = [
     int(mujoco.mjtWarning.mjWARN_BADQPOS),
     int(mujoco.mjtWarning.mjWARN_BADQVEL),
@@ -88,6 +90,9 @@ class MetaWorldEnv(gymnasium.Env[npt.NDArray[np.float64], npt.NDArray[np.float32
         self._reward_version = parameters["reward_version"]
         self._step_count = 0
         self.set_task(task)
+        if mujoco.get_mju_user_warning() is None:
+            # MuJoCo would print, and write MUJOCO_LOG.TXT into the working directory.
+            mujoco.set_mju_user_warning(_LOG.info)
 
     def set_task(self, task: Task) -> None:
         """Moves to another task of the same family and reward version, from the next reset on.

@@ -40,23 +40,19 @@ class Collector:
         self._vecs: dict[tuple[int, int], gymnasium.vector.VectorEnv[Any, Any, Any]] = {}
 
     def run(self, jobs: Sequence[Job]) -> list[JobResult]:
-        """Runs jobs that all have the same number of episodes; results in the same order.
+        """Runs jobs side by side; all must have the same number of episodes.
 
         Raises:
             Exception: Whatever an environment raises, with a note that says which task, seed and
                 step it happened at.
         """
         with torch_threads(1), torch.inference_mode():
-            return [result for group in self._grouped(jobs) for result in self._run_together(group)]
+            return self._run_together(jobs)
 
     def close(self) -> None:
         """Closes the environments."""
         while self._vecs:
             self._vecs.popitem()[1].close()
-
-    def _grouped(self, jobs: Sequence[Job]) -> list[Sequence[Job]]:
-        size = max(1, self.distribution.tasks_per_vec)
-        return [jobs[start : start + size] for start in range(0, len(jobs), size)]
 
     def _run_together(self, jobs: Sequence[Job]) -> list[JobResult]:
         episodes = jobs[0].num_episodes

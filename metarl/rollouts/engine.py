@@ -10,7 +10,7 @@ import torch
 
 from metarl.errors import ConfigError
 from metarl.policies import Policy
-from metarl.rollouts.executors import Executor, ProcessExecutor, SerialExecutor
+from metarl.rollouts.executors import Executor, ProcessExecutor, Progress, SerialExecutor
 from metarl.rollouts.jobs import Job, JobResult
 from metarl.seeding import Stream
 from metarl.tasks import Task, TaskDistribution
@@ -49,6 +49,7 @@ class RolloutEngine:
         *,
         num_episodes: int,
         deterministic: bool = False,
+        progress: Progress | None = None,
     ) -> Trajectories:
         """Runs ``num_episodes`` episodes of each task.
 
@@ -58,6 +59,7 @@ class RolloutEngine:
             stream: Source of randomness; task ``i`` uses its child ``i``.
             num_episodes: ``E``.
             deterministic: Whether to act by the distribution's mode instead of sampling.
+            progress: Called with the number of tasks that have just been finished.
 
         Returns:
             Experience ``[M, E, S, ...]``. The same arguments give the same bits for any number of
@@ -76,7 +78,7 @@ class RolloutEngine:
             Job(task, own, stream.child(index), num_episodes, deterministic)
             for index, (task, own) in enumerate(zip(tasks, arrays, strict=True))
         ]
-        return _stack(self._executor.run(jobs))
+        return _stack(self._executor.run(jobs, progress))
 
     def close(self) -> None:
         """Ends the workers and closes the environments; may be called twice."""

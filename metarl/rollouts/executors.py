@@ -8,11 +8,11 @@ import signal
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Self
+from typing import Self, TypeAlias
 
 import cloudpickle
 
@@ -22,13 +22,21 @@ from metarl.rollouts.collector import Collector
 from metarl.rollouts.jobs import Job, JobResult
 from metarl.tasks import TaskDistribution
 
+Progress: TypeAlias = Callable[[int], None]
+"""Called with a number of jobs that have just been finished."""
+
 
 class Executor(ABC):
     """Runs jobs somewhere. Results don't depend on where; see :class:`Job`."""
 
     @abstractmethod
-    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
-        """Runs jobs and returns their results in the same order."""
+    def run(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[JobResult]:
+        """Runs jobs and returns their results in the same order.
+
+        Args:
+            jobs: Jobs with the same number of episodes.
+            progress: Called with the number of jobs that have just been finished.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -46,10 +54,16 @@ class SerialExecutor(Executor):
 
     def __init__(self, distribution: TaskDistribution, policy: Policy) -> None:
         self._collector = Collector(distribution, policy)
+        self._chunk_size = max(1, distribution.tasks_per_vec)
 
-    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
+    def run(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[JobResult]:
         """Runs jobs in order."""
-        return self._collector.run(jobs)
+        results = []
+        for start in range(0, len(jobs), self._chunk_size):
+            results += self._collector.run(jobs[start : start + self._chunk_size])
+            if progress is not None:
+                progress(len(results) - start)
+        return results
 
     def close(self) -> None:
         """Closes the environments."""
@@ -102,7 +116,7 @@ class ProcessExecutor(Executor):
             there.close()
             self._workers.append(_Worker(process, here))
 
-    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
+    def run(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[JobResult]:
         """Hands out jobs as workers become free.
 
         Raises:
@@ -127,6 +141,8 @@ class ProcessExecutor(Executor):
                     start, results_of_chunk = self._receive(worker)
                     results[start : start + len(results_of_chunk)] = results_of_chunk
                     worker.chunk = None
+                    if progress is not None:
+                        progress(len(results_of_chunk))
                     busy.remove(worker)
                     idle.append(worker)
         except BaseException:
