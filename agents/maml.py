@@ -91,7 +91,7 @@ class MAML(Agent):
         self.benchmark = benchmark
         self.seed = seed
         self.num_workers = num_workers
-        self.config = config = MAMLConfig.parse(**settings)
+        self.config = config = MAMLConfig(**settings)
         self.num_timesteps = 0
         self.iteration = 0
         self._stream = Stream(seed)

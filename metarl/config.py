@@ -8,7 +8,7 @@ misspelt field gets the nearest known name.
 from __future__ import annotations
 
 import difflib
-from typing import Any, Self
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,17 +20,16 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    @classmethod
-    def parse(cls, **values: Any) -> Self:
-        """Builds the settings from ``values``.
+    def __init__(self, **values: Any) -> None:
+        """Checks ``values``.
 
         Raises:
             ConfigError: Listing every fault found.
         """
         try:
-            return cls(**values)
+            super().__init__(**values)
         except ValidationError as error:
-            raise ConfigError(describe(error, known=list(cls.model_fields))) from None
+            raise ConfigError(describe(error, known=list(type(self).model_fields))) from None
 
 
 def describe(error: ValidationError, known: list[str]) -> str:

@@ -14,8 +14,11 @@ class MetarlError(Exception):
     """Base class of all errors that this package raises on purpose."""
 
 
-class ConfigError(MetarlError, ValueError):
-    """A setting or argument is outside what is allowed."""
+class ConfigError(MetarlError):
+    """A setting or argument is outside what is allowed.
+
+    Not a ``ValueError``: argument parsers and validators take those for their own and reword them.
+    """
 
 
 class UnknownNameError(ConfigError):

@@ -120,7 +120,7 @@ class RunRecorder:
 
         self.run = run
         self.checkpoint_every = checkpoint_every
-        self._board = SummaryWriter(str(run.path / "tensorboard"))  # type: ignore[no-untyped-call]
+        self._board = SummaryWriter(str(run.path / "tensorboard"))
         self._metrics = run.path / "metrics.csv"
 
     def __call__(self, agent: Agent, figures: Mapping[str, float]) -> None:
@@ -136,13 +136,13 @@ class RunRecorder:
             os.fsync(file.fileno())
         for name, value in figures.items():
             if "/" in name:
-                self._board.add_scalar(name, value, agent.num_timesteps)  # type: ignore[no-untyped-call]
+                self._board.add_scalar(name, value, agent.num_timesteps)
         if agent.iteration % self.checkpoint_every == 0:
             self.run.save_checkpoint(agent)
 
     def close(self) -> None:
         """Flushes the event file."""
-        self._board.close()  # type: ignore[no-untyped-call]
+        self._board.close()
 
 
 def _versions() -> dict[str, Any]:
