@@ -21,7 +21,7 @@ from metarl.adaptation import AdaptedPolicy, MetaLearner
 from metarl.agent import Agent, Callback
 from metarl.baselines import LinearFeatureBaseline, estimate_advantages
 from metarl.config import Config
-from metarl.errors import CheckpointError
+from metarl.errors import CheckpointError, ConfigError
 from metarl.losses import INNER_LOSSES
 from metarl.objective import MetaObjective
 from metarl.outer import TRPO
@@ -39,33 +39,44 @@ from .adapters.gradient import GradientAdapter
 class MAMLConfig(Config):
     """Settings of MAML. Lengths are in environment steps, rates are step sizes."""
 
-    hidden_sizes: tuple[int, ...] = Field((64, 64), description="Units of each hidden layer.")
-    init_std: float = Field(1.0, gt=0, description="Initial standard deviation of actions.")
-    inner_lr: float = Field(
-        0.1, ge=0, description="Inner step size; 0 trains without adaptation (the control)."
+    hidden_sizes: tuple[int, ...] = Field(
+        default=(64, 64), description="Units of each hidden layer."
     )
-    num_inner_steps: int = Field(1, ge=1, description="Adaptation steps that training unrolls.")
-    first_order: bool = Field(False, description="Drop second derivatives (FOMAML).")
+    init_std: float = Field(default=1.0, gt=0, description="Initial standard deviation of actions.")
+    inner_lr: float = Field(
+        default=0.1, ge=0, description="Inner step size; 0 trains without adaptation (the control)."
+    )
+    num_inner_steps: int = Field(
+        default=1, ge=1, description="Adaptation steps that training unrolls."
+    )
+    first_order: bool = Field(default=False, description="Drop second derivatives (FOMAML).")
     inner_loss: Literal["ratio", "log_prob"] = Field(
-        "ratio", description="Inner loss; log_prob has a biased Hessian, for comparison only."
+        default="ratio",
+        description="Inner loss; log_prob has a biased Hessian, for comparison only.",
     )
     adaptation_lr: float | None = Field(
-        None, gt=0, description="Inner step size after training; by default inner_lr."
+        default=None, gt=0, description="Inner step size after training; by default inner_lr."
     )
     later_step_scale: float = Field(
-        0.5, gt=0, description="Adaptation steps beyond num_inner_steps are this much as long."
+        default=0.5,
+        gt=0,
+        description="Adaptation steps beyond num_inner_steps are this much as long.",
     )
-    meta_batch_size: int = Field(20, ge=1, description="Tasks per iteration.")
-    episodes_per_task: int = Field(10, ge=1, description="Episodes per task, before and after.")
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount factor.")
-    gae_lambda: float = Field(1.0, ge=0, le=1, description="Trace decay of advantages.")
-    max_kl: float = Field(0.01, gt=0, description="Trust region of the outer step (nats).")
-    cg_iterations: int = Field(10, ge=1, description="Conjugate gradient iterations.")
-    cg_damping: float = Field(1e-5, ge=0, description="Conjugate gradient damping.")
-    backtrack_ratio: float = Field(0.8, gt=0, lt=1, description="Line search shrink factor.")
-    max_backtracks: int = Field(15, ge=1, description="Line search tries.")
+    meta_batch_size: int = Field(default=20, ge=1, description="Tasks per iteration.")
+    episodes_per_task: int = Field(
+        default=10, ge=1, description="Episodes per task, before and after."
+    )
+    gamma: float = Field(default=0.99, ge=0, le=1, description="Discount factor.")
+    gae_lambda: float = Field(default=1.0, ge=0, le=1, description="Trace decay of advantages.")
+    max_kl: float = Field(default=0.01, gt=0, description="Trust region of the outer step (nats).")
+    cg_iterations: int = Field(default=10, ge=1, description="Conjugate gradient iterations.")
+    cg_damping: float = Field(default=1e-5, ge=0, description="Conjugate gradient damping.")
+    backtrack_ratio: float = Field(
+        default=0.8, gt=0, lt=1, description="Line search shrink factor."
+    )
+    max_backtracks: int = Field(default=15, ge=1, description="Line search tries.")
     fisher_stride: int = Field(
-        4, ge=1, description="Fisher products use every n-th query step; 1 uses all."
+        default=4, ge=1, description="Fisher products use every n-th query step; 1 uses all."
     )
 
 
@@ -96,7 +107,11 @@ class MAML(Agent):
         self.iteration = 0
         self._stream = Stream(seed)
         # Drawing one batch now reveals at once whether there are tasks enough.
-        benchmark.train.sample(config.meta_batch_size, self._stream.child(Purpose.TASKS).numpy())
+        try:
+            first = self._stream.child(Purpose.TASKS).numpy()
+            benchmark.train.sample(config.meta_batch_size, first)
+        except ConfigError as error:
+            raise ConfigError(f"meta_batch_size: {error}") from None
         self._policy = make_mlp_policy(
             benchmark.train.observation_space,
             benchmark.train.action_space,

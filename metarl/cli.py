@@ -38,24 +38,28 @@ class TrainMAML(Config):
 
     benchmark: str = Field(description="What to train on; `metarl tasks` lists the names.")
     total_timesteps: int = Field(
-        1_200_000, ge=1, description="Environment steps, before and after adaptation together."
+        default=1_200_000,
+        ge=1,
+        description="Environment steps, before and after adaptation together.",
     )
     max_episode_steps: int | None = Field(
-        None, ge=1, description="Horizon; by default the benchmark's own."
+        default=None, ge=1, description="Horizon; by default the benchmark's own."
     )
-    seed: int = Field(0, ge=0, description="Seed of the training run.")
+    seed: int = Field(default=0, ge=0, description="Seed of the training run.")
     benchmark_seed: int = Field(
-        0, ge=0, description="Seed of the benchmark's goals, and so of the train/test split."
+        default=0,
+        ge=0,
+        description="Seed of the benchmark's goals, and so of the train/test split.",
     )
     num_workers: int = Field(
-        os.cpu_count() or 1,
+        default=os.cpu_count() or 1,
         ge=0,
         description="Processes that collect experience; the result is the same for any number.",
     )
-    run: Path | None = Field(None, description="Run folder; by default named in runs/.")
-    checkpoint_every: int = Field(10, ge=1, description="Iterations between checkpoints.")
+    run: Path | None = Field(default=None, description="Run folder; by default named in runs/.")
+    checkpoint_every: int = Field(default=10, ge=1, description="Iterations between checkpoints.")
     maml: tyro.conf.OmitArgPrefixes[MAMLConfig] = Field(
-        MAMLConfig(), description="Settings of the algorithm."
+        default=MAMLConfig(), description="Settings of the algorithm."
     )
 
 
@@ -91,7 +95,9 @@ def train(agent: MAML, run: RunFolder, total_timesteps: int, checkpoint_every: i
     Returns:
         0, or 128 plus the signal's number.
     """
-    recorder = RunRecorder(run, checkpoint_every)
+    if not run.checkpoints():
+        run.save_checkpoint(agent)
+    recorder = RunRecorder(run, agent.iteration, checkpoint_every)
     with _GracefulStop() as stop, agent:
         agent.learn(total_timesteps, callback=[recorder, stop], progress_bar=True)
         checkpoint = run.save_checkpoint(agent)
@@ -149,7 +155,7 @@ def evaluate_run(
     return 0
 
 
-def load_run(path: Path) -> MAML:
+def load_run(path: Path, *, num_workers: int = 0) -> MAML:
     """Loads the newest checkpoint of a run folder, on the benchmark that the run names.
 
     Raises:
@@ -163,7 +169,7 @@ def load_run(path: Path) -> MAML:
         benchmark = _benchmark(config)
     except KeyError as error:
         raise CheckpointError(f"{path / 'config.yaml'}: lacks {error}") from None
-    return MAML.load(checkpoint, benchmark)
+    return MAML.load(checkpoint, benchmark, num_workers=num_workers)
 
 
 def print_evaluation(evaluation: Evaluation, title: str) -> None:

@@ -111,10 +111,12 @@ class RunRecorder:
 
     Args:
         run: Where to.
+        iteration: Iterations that the agent has behind it. Metrics of later ones, written by a run
+            that was interrupted after its last checkpoint, are dropped: they will come again.
         checkpoint_every: Iterations between checkpoints.
     """
 
-    def __init__(self, run: RunFolder, checkpoint_every: int = 10) -> None:
+    def __init__(self, run: RunFolder, iteration: int = 0, checkpoint_every: int = 10) -> None:
         # Its import takes seconds, so it waits until something is to be recorded.
         from torch.utils.tensorboard import SummaryWriter
 
@@ -122,10 +124,14 @@ class RunRecorder:
         self.checkpoint_every = checkpoint_every
         self._board = SummaryWriter(str(run.path / "tensorboard"))
         self._metrics = run.path / "metrics.csv"
+        if self._metrics.exists():
+            head, *lines = self._metrics.read_text().splitlines(keepends=True)
+            kept = [line for line in lines if float(line.split(",")[0]) <= iteration]
+            write_file(self._metrics, "".join([head, *kept]).encode())
 
     def __call__(self, agent: Agent, figures: Mapping[str, float]) -> None:
         """Records one iteration."""
-        names = sorted(figures, key=lambda name: ("/" in name, name))
+        names = sorted(figures, key=lambda name: ("/" in name, name))  # iteration comes first
         new = not self._metrics.exists()
         with self._metrics.open("a", newline="") as file:
             writer = csv.DictWriter(file, names, lineterminator="\n")

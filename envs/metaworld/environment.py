@@ -15,6 +15,9 @@ and everything in ``info`` are Meta-World's own.
   terminated.
 """
 
+# MuJoCo's compiled module comes without stubs.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import logging
@@ -23,12 +26,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
-import metaworld
 import mujoco
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
+from metaworld.types import Task as TheirTask
 
 from metarl.errors import ConfigError, InvalidActionError, TaskError, UnknownNameError
 from metarl.tasks import Task
@@ -81,7 +84,8 @@ class MetaWorldEnv(gymnasium.Env[npt.NDArray[np.float64], npt.NDArray[np.float32
         self.max_episode_steps = max_episode_steps
         self.render_mode = render_mode
         family, parameters = read_task(task)
-        self.inner: Any = ALL_V3_ENVIRONMENTS[family](
+        make: Any = ALL_V3_ENVIRONMENTS[family]
+        self.inner = make(
             render_mode=render_mode,
             camera_name="corner2" if render_mode else None,
             reward_function_version=parameters["reward_version"],
@@ -108,7 +112,7 @@ class MetaWorldEnv(gymnasium.Env[npt.NDArray[np.float64], npt.NDArray[np.float32
             "rand_vec": np.array(parameters["rand_vec"], dtype=np.float64),
             "partially_observable": not parameters["goal_observable"],
         }
-        self.inner.set_task(metaworld.Task(env_name=family, data=pickle.dumps(data)))
+        self.inner.set_task(TheirTask(env_name=family, data=pickle.dumps(data)))
         self.task = task
 
     def reset(

@@ -92,7 +92,7 @@ class Evaluation:
                 if value is None:
                     return None
                 values.setdefault(row.task_index, []).append(float(value))
-        return np.array([np.mean(values[index]) for index in sorted(values)])
+        return np.array([np.mean(values[index]) for index in sorted(values)], dtype=np.float64)
 
     def summary(self) -> list[StepSummary]:
         """Means over tasks, every task weighing the same, per adaptation step."""
