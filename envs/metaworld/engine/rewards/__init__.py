@@ -10,8 +10,18 @@ from metarl.envs.metaworld.engine.spec import TaskSpec
 from .press import PRESS
 from .push import PUSH
 from .reach import REACH
+from .reach_plus_place import REACH_PLUS_PLACE
+from .reach_times_place import REACH_TIMES_PLACE
+
+_FAMILIES: tuple[tuple[TaskSpec, ...], ...] = (
+    REACH,
+    PRESS,
+    REACH_TIMES_PLACE,
+    REACH_PLUS_PLACE,
+    PUSH,
+)
 
 TASKS: Mapping[str, TaskSpec] = MappingProxyType(
-    {spec.name: spec for family in (REACH, PRESS, PUSH) for spec in family}
+    {spec.name: spec for family in _FAMILIES for spec in family}
 )
 """Every task by Meta-World's name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,17 +36,7 @@ def _reach(rows: Rows) -> Outcome:
 
 
 def _reach_wall(rows: Rows) -> Outcome:
-    tcp_to_target = norm(rows.tcp - rows.target)
-    in_place = tolerance(tcp_to_target, bounds=(0, 0.05), margin=rows.constant("margin"))
-    return Outcome(
-        reward=10 * in_place,
-        success=tcp_to_target <= 0.05,
-        near_object=0.0,
-        grasp_success=0.0,
-        grasp_reward=0.0,
-        in_place_reward=in_place,
-        obj_to_target=tcp_to_target,
-    )
+    return replace(_reach(rows), near_object=0.0, grasp_success=0.0, grasp_reward=0.0)
 
 
 REACH = (
