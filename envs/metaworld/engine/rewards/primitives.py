@@ -20,11 +20,14 @@ from metarl.envs.metaworld.engine.spec import Rows
 from metarl.envs.metaworld.engine.narrowed import Scalars, narrowed, select
 
 __all__ = [
+    "above_floor",
     "caging",
     "gripper_closing",
     "hamacher_product",
+    "log_floor",
     "norm",
     "once",
+    "raised",
     "rect_prism_tolerance",
     "select",
     "square",
@@ -183,6 +186,36 @@ def rect_prism_tolerance(current: FloatArray, zero: FloatArray, one: FloatArray)
     extent = one - zero
     scale = (current - zero) / np.where(extent == 0, 1.0, extent)
     return np.where(in_prism, scale[:, 0] * scale[:, 1] * scale[:, 2], 1.0)
+
+
+def raised(rows: Rows, clearance: float) -> BoolArray:
+    """Whether the first object is more than ``clearance`` (m) above its initial position."""
+    above: BoolArray = rows.obj[:, 2] - clearance > rows.obj_init_pos[:, 2]
+    return above
+
+
+def log_floor(
+    radius: FloatArray, threshold: float | FloatArray, steepness: float, height: float
+) -> FloatArray:
+    """The height to keep above at a horizontal distance from something to be met from above.
+
+    A funnel: 0 within ``threshold`` of the axis, then rising steeply, then levelling off.
+
+    Args:
+        radius: ``[n]`` horizontal distance from the funnel's axis (m).
+        threshold: Radius of the hole in the middle (m).
+        steepness: Factor of the logarithm.
+        height: Height of the floor 1 m outside the hole (m).
+    """
+    outside = radius > threshold
+    distance = np.where(outside, radius - threshold, 1.0)
+    return np.where(outside, steepness * np.log(distance) + height, 0.0)
+
+
+def above_floor(height: FloatArray, floor: FloatArray, margin: float | FloatArray) -> FloatArray:
+    """1 for a height at or above ``floor``, falling off below it."""
+    below = tolerance(floor - height, bounds=(0.0, 0.01), margin=margin)
+    return np.where(height >= floor, 1.0, below)
 
 
 def once(memory: FloatArray, values: FloatArray) -> FloatArray:
