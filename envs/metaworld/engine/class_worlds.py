@@ -15,7 +15,7 @@ from .sources import BoolArray, FloatArray
 from .spec import INFO_KEYS, Outcome, Rows
 
 RowIndex = npt.NDArray[np.intp] | slice
-"""Which worlds: ``[k]`` indices, or ``slice(None)`` for all (no copies are made then)."""
+"""Which worlds: ``[k]`` indices, or a slice (which saves copying)."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,36 @@ class ClassWorlds:
 
     Args:
         env_name: Meta-World's name of the class.
-        num_worlds: How many.
         cache: Where the class and its reset points come from.
+        num_worlds: Worlds to make room for; see :meth:`reserve`.
     """
 
-    def __init__(self, env_name: str, num_worlds: int, cache: ResetCache) -> None:
+    def __init__(self, env_name: str, cache: ResetCache, num_worlds: int = 0) -> None:
         self._class = cache.env_class(env_name)
         self._cache = cache
-        self._states = np.zeros((num_worlds, self._class.physics.state_size))
-        self._body_pos = np.zeros((num_worlds, *self._class.physics.model.body_pos.shape))
-        self._previous = np.zeros((num_worlds, FRAME))
-        self._goal_observable = np.zeros(num_worlds, dtype=np.bool_)
+        self._states = np.zeros((0, self._class.physics.state_size))
+        self._body_pos = np.zeros((0, *self._class.physics.model.body_pos.shape))
+        self._previous = np.zeros((0, FRAME))
+        self._goal_observable = np.zeros(0, dtype=np.bool_)
         self._constants: dict[str, FloatArray] = {}
-        self._memory = {name: np.full(num_worlds, np.nan) for name in self._class.spec.memory}
+        self._memory = {name: np.zeros(0) for name in self._class.spec.memory}
+        self.reserve(num_worlds)
+
+    def reserve(self, num_worlds: int) -> None:
+        """Makes room for at least so many worlds; those there already are kept."""
+        if num_worlds <= len(self._states):
+            return
+        extra = max(num_worlds, 2 * len(self._states)) - len(self._states)
+
+        def extended(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.concatenate((values, np.zeros((extra, *values.shape[1:]), values.dtype)))
+
+        self._states = extended(self._states)
+        self._body_pos = extended(self._body_pos)
+        self._previous = extended(self._previous)
+        self._goal_observable = extended(self._goal_observable)
+        self._constants = {name: extended(values) for name, values in self._constants.items()}
+        self._memory = {name: extended(values) for name, values in self._memory.items()}
 
     def reset(self, rows: Sequence[int], tasks: Sequence[WorldTask]) -> FloatArray:
         """Puts each of ``rows`` at the start of its task.

@@ -57,9 +57,7 @@ class Narrowed(np.lib.mixins.NDArrayOperatorsMixin):
     ) -> npt.NDArray[Any]:
         return np.array(self.values, dtype=dtype, copy=copy)
 
-    def __array_ufunc__(
-        self, ufunc: np.ufunc, method: str, *inputs: Scalars, **kwargs: Any
-    ) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Scalars, **kwargs: Any) -> Any:
         """Applies an elementwise function in the precision of each row."""
         if method != "__call__" or ufunc not in _UFUNCS or kwargs:
             return NotImplemented

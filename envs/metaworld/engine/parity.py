@@ -98,7 +98,7 @@ def check_parity(
     rng = np.random.default_rng(seed)
     cache = cache or ResetCache()
     tasks = sample_tasks(env_name, num_goals, seed, partially_observable=partially_observable)
-    worlds = ClassWorlds(env_name, num_goals, cache)
+    worlds = ClassWorlds(env_name, cache, num_goals)
     references: list[Any] = [ALL_V3_ENVIRONMENTS[env_name]() for _ in tasks]
     expert = ENV_POLICY_MAP[env_name]()
     log = _Log()
@@ -117,7 +117,7 @@ def check_parity(
             else:
                 actions = rng.uniform(-1.2, 1.2, size=(num_goals, 4))
             actions = actions.astype(action_dtype)
-            batch = worlds.step(slice(None), actions)
+            batch = worlds.step(slice(0, num_goals), actions)
             obs = batch.obs
             for i, env in enumerate(references):
                 where = f"episode {episode}, step {t}, world {i}"

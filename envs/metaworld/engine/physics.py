@@ -34,9 +34,7 @@ _STATE = int(
     | mujoco.mjtState.mjSTATE_CTRL
     | mujoco.mjtState.mjSTATE_MOCAP_POS
 )
-_DIVERGED = slice(
-    int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADQACC) + 1
-)
+_DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADQACC) + 1)
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Physics:
         self._mocap = slice(ctrl + model.nu, ctrl + model.nu + 3)
         self._windows = _windows(model, self.data, sources)
         self._joints = {s: s.index(model) for s in sources if s.field == "qpos"}
-        self._contact = contact and _ContactReader(model, self.data, contact)
+        self._contact = None if contact is None else _ContactReader(model, self.data, contact)
 
     def capture(self, data: Any) -> FloatArray:
         """Returns the ``[state_size]`` state of another ``MjData`` of the same class."""

@@ -15,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from metarl.envs.metaworld.engine.narrowed import Scalars, narrowed, select
 from metarl.envs.metaworld.engine.sources import BoolArray, FloatArray
 from metarl.envs.metaworld.engine.spec import Rows
-from metarl.envs.metaworld.engine.narrowed import Scalars, narrowed, select
 
 __all__ = [
     "above_floor",
@@ -89,7 +89,7 @@ def hamacher_product(a: Scalars, b: Scalars) -> Any:
     """The t-norm ``a b / (a + b - a b)`` of two values in [0, 1]; 0 where both are 0."""
     product = a * b
     denominator = a + b - product
-    positive = denominator > 0
+    positive = np.asarray(denominator > 0)
     return select(positive, product / select(positive, denominator, 1.0), 0.0)
 
 
@@ -182,7 +182,7 @@ def rect_prism_tolerance(current: FloatArray, zero: FloatArray, one: FloatArray)
         one: ``[n, 3]`` opposite corner, where it is 1.
     """
     inside = (np.minimum(zero, one) <= current) & (current <= np.maximum(zero, one))
-    in_prism: BoolArray = inside.all(axis=1)
+    in_prism = np.logical_and.reduce(inside, axis=1)
     extent = one - zero
     scale = (current - zero) / np.where(extent == 0, 1.0, extent)
     return np.where(in_prism, scale[:, 0] * scale[:, 1] * scale[:, 2], 1.0)

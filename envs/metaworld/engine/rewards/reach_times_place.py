@@ -165,9 +165,7 @@ def _lever_pull(rows: Rows) -> Outcome:
     scale = np.array([4.0, 1.0, 4.0])
     shoulder = rows.hand + np.array([0.0, 0.055, 0.07])
     shoulder_to_lever = norm((shoulder - rows.obj) * scale)
-    ready = tolerance(
-        shoulder_to_lever, bounds=(0, 0.02), margin=rows.constant("shoulder_margin")
-    )
+    ready = tolerance(shoulder_to_lever, bounds=(0, 0.02), margin=rows.constant("shoulder_margin"))
     lever_error = abs(-rows.read(_LEVER_ANGLE) - np.pi / 2.0)
     engagement = tolerance(
         lever_error, bounds=(0, np.pi / 48.0), margin=(np.pi / 2.0) - (np.pi / 12.0)
