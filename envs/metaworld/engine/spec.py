@@ -164,7 +164,7 @@ class Outcome:
     grasp_success: Values | BoolArray | float
     grasp_reward: Values | float
     in_place_reward: Values | float
-    obj_to_target: Values
+    obj_to_target: Values | float
 
 
 INFO_KEYS = (

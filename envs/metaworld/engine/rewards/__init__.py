@@ -7,11 +7,15 @@ from types import MappingProxyType
 
 from metarl.envs.metaworld.engine.spec import TaskSpec
 
+from .own_caging import OWN_CAGING
+from .place import PLACE
 from .press import PRESS
 from .push import PUSH
 from .reach import REACH
 from .reach_plus_place import REACH_PLUS_PLACE
 from .reach_times_place import REACH_TIMES_PLACE
+from .staged import STAGED
+from .tools import TOOLS
 
 _FAMILIES: tuple[tuple[TaskSpec, ...], ...] = (
     REACH,
@@ -19,6 +23,10 @@ _FAMILIES: tuple[tuple[TaskSpec, ...], ...] = (
     REACH_TIMES_PLACE,
     REACH_PLUS_PLACE,
     PUSH,
+    PLACE,
+    TOOLS,
+    OWN_CAGING,
+    STAGED,
 )
 
 TASKS: Mapping[str, TaskSpec] = MappingProxyType(
