@@ -116,6 +116,9 @@ class EnvClass:
             )
         env = self._env
         self._draws = 0
+        # When the observability changes, set_task deletes this cached property and fails if it
+        # was not computed since.
+        assert env.sawyer_observation_space is not None
         env.set_task(task.to_metaworld())
         obs, _ = env.reset()
         constants = {
