@@ -18,6 +18,7 @@ from metarl.losses import (
     masked_mean,
     ratio_loss,
 )
+from metarl.policies import GaussianMLPPolicy
 from metarl.types import Params, Trajectories
 from tests.synthetic import POLICIES, experience, flat, padded, perturbed, small_policy, unflat
 from tests.tabular import TabularMDP
@@ -91,6 +92,18 @@ def test_padding_changes_neither_loss_nor_gradient(loss: Loss, kind: str, fill: 
         gradient(lambda p: loss(policy, p, longer), params),
         gradient(lambda p: loss(policy, p, data), params),
     )
+
+
+@losses
+def test_padding_can_not_overflow(loss: Loss) -> None:
+    """A zero action in padding can be far denser under a narrow policy than float32 can hold."""
+    policy = GaussianMLPPolicy(2, 40, (), init_std=0.01).double()
+    data = experience(policy, policy.params(), lengths=LENGTHS).to(dtype=torch.float32)
+    policy.float()
+    at_padding, _ = policy.with_params(policy.params(), torch.zeros(2))
+    assert policy.log_prob(at_padding, torch.zeros(40)).exp().isinf()
+    assert torch.isfinite(loss(policy, policy.params(), data))
+    assert torch.isfinite(gradient(lambda p: loss(policy, p, data), policy.params())).all()
 
 
 @losses
