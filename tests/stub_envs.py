@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import struct
 import time
 from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from typing import Any
 
 import gymnasium
@@ -43,10 +45,7 @@ class NotPortableError(Exception):
 
 def die_while_answering() -> None:
     """Kills this worker in the middle of a message to the main process."""
-    import gc
-    from multiprocessing.connection import Connection
-
-    for connection in [one for one in gc.get_objects() if isinstance(one, Connection)]:
+    for connection in [one for one in gc.get_objects() if type(one) is Connection]:
         os.write(connection.fileno(), struct.pack("!i", 1000) + b"the beginning")
     os.kill(os.getpid(), signal.SIGKILL)
 
