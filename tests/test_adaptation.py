@@ -233,7 +233,6 @@ def test_predict_carries_the_state_of_a_policy_with_memory() -> None:
 def test_adapted_policies_hold_no_graph() -> None:
     structure = GaussianMLPPolicy(2, 2, (4,))
     params = {name: 2 * value.requires_grad_() for name, value in structure.params().items()}
-    policy = adapted_policy(structure)
     policy = AdaptedPolicy(
         structure,
         params,

@@ -190,6 +190,7 @@ def test_parameters_stay_when_the_gradient_is_not_finite(entry: float) -> None:
     after, figures = TRPO().step(toy.start, toy)
     assert unchanged(before, after)
     assert figures["accepted"] == 0.0
+    assert not toy.candidates
 
 
 def test_parameters_stay_when_the_gradient_is_zero() -> None:
@@ -206,6 +207,7 @@ def test_parameters_stay_when_the_divergence_s_hessian_is_not_finite() -> None:
     after, figures = TRPO().step(toy.start, toy)
     assert unchanged(toy.start, after)
     assert figures["accepted"] == 0.0
+    assert not toy.candidates
 
 
 def test_every_outcome_has_the_same_figures() -> None:
