@@ -206,6 +206,12 @@ def test_other_action_spaces_are_refused(space: spaces.Space) -> None:
     assert str(space) in str(caught.value)
 
 
+@pytest.mark.parametrize("sizes", [(0,), (64, -1)])
+def test_layers_without_units_are_refused(sizes: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match="hidden_sizes: got .* at least 1"):
+        make_mlp_policy(BOX, BOX, sizes)
+
+
 @pytest.mark.parametrize("kind", POLICIES)
 def test_a_policy_without_memory_has_no_state(kind: str) -> None:
     assert small_policy(kind).initial_state(3) is None
