@@ -8,32 +8,40 @@ misspelt field gets the nearest known name.
 from __future__ import annotations
 
 import difflib
-            raise ConfigError(describe(error, type(self))) from None
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from metarl.errors import ConfigError
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
-class Config(BaseModel):
-    """Base class of all settings: immutable, no unknown fields, checked at construction."""
+
+class _Checked(ModelMetaclass):
+    """Turns what pydantic raises into our own error, for calls but not for nested settings.
+
+    Nested faults have to reach pydantic, which gathers them with the rest.
+    """
+
+    def __call__(self, *args: Any, **values: Any) -> Any:
+        try:
+            return super().__call__(*args, **values)
+        except ValidationError as error:
+            raise ConfigError(describe(error, cast("type[BaseModel]", self))) from None
+
+
+class Config(BaseModel, metaclass=_Checked):
+    """Base class of all settings: immutable, no unknown fields, checked at construction.
+
+    Raises:
+        ConfigError: Listing every fault found.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    def __init__(self, **values: Any) -> None:
-        """Checks ``values``.
-
-        Raises:
-            ConfigError: Listing every fault found.
-        """
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-<<<<<<< HEAD
-            raise ConfigError(describe(error, known=list(type(self).model_fields))) from None
-=======
-            raise ConfigError(describe(error, cls)) from None
->>>>>>> core-tests
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:

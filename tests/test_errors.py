@@ -20,14 +20,14 @@ from metarl.errors import (
 
 BUILTIN_BASES = {
     CheckpointError: Exception,
-    ConfigError: ValueError,
+    ConfigError: Exception,
     InvalidActionError: ValueError,
     ManifestMismatchError: Exception,
     RolloutError: RuntimeError,
     RunExistsError: FileExistsError,
     SplitError: ValueError,
     TaskError: ValueError,
-    UnknownNameError: ValueError,
+    UnknownNameError: ConfigError,
     WorkerDiedError: RuntimeError,
 }
 

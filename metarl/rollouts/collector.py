@@ -85,14 +85,14 @@ class Collector:
             unstable = infos.get("sim_unstable")
             for index, run in enumerate(runs):
                 block = slice(index * episodes, (index + 1) * episodes)
-                silent = success is None or (reported is not None and not reported[block].any())
+                silent = reported is not None and not reported[block].any()
                 run.record(
                     step,
                     active=active[block],
                     rewards=rewards[block],
                     terminated=terminated[block],
                     truncated=truncated[block],
-                    success=None if silent else success[block],
+                    success=None if success is None or silent else success[block],
                     unstable=None if unstable is None else unstable[block],
                 )
             active &= ~(terminated | truncated)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from metaworld import Task as MetaWorldTask
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
+from metaworld.types import Task as MetaWorldTask
 
 from .physics import Physics
 from .rewards import TASKS
