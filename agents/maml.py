@@ -21,7 +21,7 @@ from metarl.adaptation import AdaptedPolicy, MetaLearner
 from metarl.agent import Agent, Callback
 from metarl.baselines import LinearFeatureBaseline, estimate_advantages
 from metarl.config import Config
-from metarl.errors import CheckpointError
+from metarl.errors import CheckpointError, ConfigError
 from metarl.losses import INNER_LOSSES
 from metarl.objective import MetaObjective
 from metarl.outer import TRPO
@@ -88,6 +88,9 @@ class MAML(Agent):
     def __init__(
         self, benchmark: Benchmark, *, seed: int = 0, num_workers: int = 0, **settings: Any
     ) -> None:
+        for name, value in (("seed", seed), ("num_workers", num_workers)):
+            if value < 0:
+                raise ConfigError(f"{name}: got {value}; must be at least 0.")
         self.benchmark = benchmark
         self.seed = seed
         self.num_workers = num_workers
@@ -96,7 +99,11 @@ class MAML(Agent):
         self.iteration = 0
         self._stream = Stream(seed)
         # Drawing one batch now reveals at once whether there are tasks enough.
-        benchmark.train.sample(config.meta_batch_size, self._stream.child(Purpose.TASKS).numpy())
+        try:
+            first = self._stream.child(Purpose.TASKS).numpy()
+            benchmark.train.sample(config.meta_batch_size, first)
+        except ConfigError as error:
+            raise ConfigError(f"meta_batch_size: {error}") from None
         self._policy = make_mlp_policy(
             benchmark.train.observation_space,
             benchmark.train.action_space,
