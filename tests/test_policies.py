@@ -208,7 +208,7 @@ def test_other_action_spaces_are_refused(space: spaces.Space) -> None:
 
 @pytest.mark.parametrize("sizes", [(0,), (64, -1)])
 def test_layers_without_units_are_refused(sizes: tuple[int, ...]) -> None:
-    with pytest.raises(ConfigError, match="hidden_sizes: got .* at least 1"):
+    with pytest.raises(ConfigError, match=r"hidden_sizes: got .* at least 1"):
         make_mlp_policy(BOX, BOX, sizes)
 
 
