@@ -294,9 +294,6 @@ def test_support_and_query_noise_differ() -> None:
         {"first_order": True},
         {"inner_loss": "log_prob"},
         {"num_inner_steps": 2},
-        {"max_kl": 0.001},
-        {"cg_iterations": 1},
-        {"cg_damping": 1.0},
         {"fisher_stride": 1},
         {"gamma": 0.5},
         {"gae_lambda": 0.5},
@@ -308,6 +305,17 @@ def test_support_and_query_noise_differ() -> None:
 )
 def test_every_setting_reaches_training(setting: dict[str, Any]) -> None:
     assert not identical(after(1, small_agent()), after(1, small_agent(**setting)))
+
+
+def test_every_setting_of_the_outer_step_reaches_it() -> None:
+    settings = {
+        "max_kl": 0.5,
+        "cg_iterations": 3,
+        "cg_damping": 0.2,
+        "backtrack_ratio": 0.6,
+        "max_backtracks": 4,
+    }
+    assert vars(small_agent(**settings)._outer) == settings
 
 
 @pytest.mark.parametrize("setting", [{"adaptation_lr": 0.9}, {"later_step_scale": 0.1}])
