@@ -52,10 +52,11 @@ class ClassWorlds:
         self._states = np.zeros((0, self._class.physics.state_size))
         self._body_pos = np.zeros((0, *self._class.physics.model.body_pos.shape))
         self._previous = np.zeros((0, FRAME))
-        self._goal_observable = np.zeros(0, dtype=np.bool_)
+        self._goal = np.zeros((0, 3))
         self._constants: dict[str, FloatArray] = {}
         self._memory = {name: np.zeros(0) for name in self._class.spec.memory}
         self._waiting: list[_Step] = []
+        self._num_waiting = 0
         self._info: list[FloatArray] = []
         self.reserve(num_worlds)
 
@@ -71,7 +72,7 @@ class ClassWorlds:
         self._states = extended(self._states)
         self._body_pos = extended(self._body_pos)
         self._previous = extended(self._previous)
-        self._goal_observable = extended(self._goal_observable)
+        self._goal = extended(self._goal)
         self._constants = {name: extended(values) for name, values in self._constants.items()}
         self._memory = {name: extended(values) for name, values in self._memory.items()}
 
@@ -87,7 +88,10 @@ class ClassWorlds:
             self._states[row] = point.state
             self._body_pos[row] = point.body_pos
             self._previous[row] = point.obs[:FRAME]
-            self._goal_observable[row] = not task.partially_observable
+            if task.partially_observable:
+                self._goal[row] = 0.0
+            else:
+                self._goal[row] = np.clip(point.constants["target"], *self._class.goal_bounds)
             self._set_constants(row, point)
             for values in self._memory.values():
                 values[row] = np.nan
@@ -107,10 +111,10 @@ class ClassWorlds:
             has reset such a world.
         """
         physics, spec = self._class.physics, self._class.spec
-        constants = self._constants
         floors = None
         if spec.contact is not None and spec.contact.lifted is not None:
-            floors = constants[spec.contact.reference][rows, 2] + spec.contact.clearance
+            reference = self._constants[spec.contact.reference]
+            floors = reference[rows, 2] + spec.contact.clearance
 
         states = self._states[rows]
         physics.apply(states, actions)
@@ -118,16 +122,11 @@ class ClassWorlds:
         self._states[rows] = states
 
         current = frame(spec.objects, physics.readings(step.blocks))
-        obs = stack(
-            current,
-            self._previous[rows],
-            constants["target"][rows],
-            self._class.goal_bounds,
-            self._goal_observable[rows],
-        )
+        obs = stack(current, self._previous[rows], self._goal[rows])
         self._previous[rows] = current
         self._waiting.append(_Step(rows, obs, actions, step.blocks, step.touching))
-        if sum(len(waiting.obs) for waiting in self._waiting) >= _EVALUATE_AT:
+        self._num_waiting += len(obs)
+        if self._num_waiting >= _EVALUATE_AT:
             self._evaluate()
         return obs, step.diverged
 
@@ -144,7 +143,7 @@ class ClassWorlds:
 
     def _evaluate(self) -> None:
         """Computes the rewards that are waiting, while the tasks they belong to are still set."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._num_waiting = self._waiting, [], 0
         if self._memory or len(waiting) < 2:
             # What is carried from step to step has to be computed step by step.
             for step in waiting:
