@@ -17,7 +17,6 @@ from .spec import INFO_KEYS, Rows
 RowIndex = npt.NDArray[np.intp] | slice
 """Which worlds: ``[k]`` indices, or a slice (which saves copying)."""
 
-
 _EVALUATE_AT = 1024
 """Rows after which rewards are computed unasked: enough to make them cheap, few enough to fit."""
 

@@ -54,15 +54,21 @@ class Rewards:
 
 
 @dataclass(frozen=True)
-class WorldsStep(Advance):
-    """A step of all worlds with its rewards.
+class WorldsStep:
+    """A step of all worlds with its rewards: an :class:`Advance` and its :class:`Rewards`.
 
     Attributes:
-        reward: ``[N]``.
+        obs: ``[N, 39]`` float64.
+        reward: ``[N]``, 0 where a world was not stepped.
+        truncated: ``[N]`` the episode is over.
+        diverged: ``[N]`` the simulation became unstable.
         info: Meta-World's info values by key, each ``[N]`` float64.
     """
 
+    obs: FloatArray
     reward: FloatArray
+    truncated: BoolArray
+    diverged: BoolArray
     info: dict[str, FloatArray]
 
 
@@ -159,7 +165,7 @@ class Worlds:
         moved = self.advance(actions, active)
         rewards = self.settle()
         info = {key: values[0] for key, values in rewards.info.items()}
-        return WorldsStep(moved.obs, moved.truncated, moved.diverged, rewards.reward[0], info)
+        return WorldsStep(moved.obs, rewards.reward[0], moved.truncated, moved.diverged, info)
 
     def advance(
         self, actions: npt.NDArray[np.floating[Any]], active: BoolArray | None = None
