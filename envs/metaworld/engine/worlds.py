@@ -116,13 +116,20 @@ class Worlds:
         return tuple(self._tasks)
 
     def set_tasks(self, rows: Iterable[int], tasks: Iterable[WorldTask]) -> None:
-        """Gives worlds new tasks, of any class; they have to be reset before their next step."""
+        """Gives worlds new tasks, of any class; they have to be reset before their next step.
+
+        Raises:
+            ValueError: If there is no such world, or no such class.
+        """
         for row, task in zip(rows, tasks, strict=True):
+            if not 0 <= row < self.num_worlds:
+                raise ValueError(f"world {row} does not exist; there are {self.num_worlds}")
+            group = self._group(task.env_name)
             before = self._tasks[row]
             if before is None or before.env_name != task.env_name:
                 if before is not None:
                     self._groups[before.env_name].remove(row)
-                self._group(task.env_name).add(row)
+                group.add(row)
             self._tasks[row] = task
             self._over[row] = True
 

@@ -112,6 +112,8 @@ def test_bad_tasks_are_refused(cache: ResetCache) -> None:
         worlds.reset()
     with pytest.raises(ValueError, match="none of the tasks"):
         worlds.set_tasks([0], [WorldTask("fly-v3", (), True)])
+    with pytest.raises(ValueError, match="world -1 does not exist"):
+        worlds.set_tasks([-1], [WorldTask("reach-v3", (0.0, 0.6), True)])
     worlds.set_tasks([0], [WorldTask("reach-v3", (0.0, 0.6), True)])
     with pytest.raises(ValueError, match="6 entries, got 2"):
         worlds.reset()
