@@ -12,9 +12,9 @@ import numpy.typing as npt
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from metaworld.policies import ENV_POLICY_MAP
 
-from .class_worlds import ClassWorlds
 from .reset_cache import ResetCache, WorldTask
 from .spec import INFO_KEYS
+from .worlds import Worlds
 
 Policy = Literal["random", "expert"]
 
@@ -107,13 +107,14 @@ def check_parity(
     cache = cache or ResetCache()
     references: list[Any] = [ALL_V3_ENVIRONMENTS[env_name]() for _ in range(num_goals)]
     tasks = _draw_tasks(env_name, references[0], num_goals, seed, partially_observable)
-    worlds = ClassWorlds(env_name, cache, num_goals)
+    worlds = Worlds(num_goals, cache)
     expert = ENV_POLICY_MAP[env_name]()
     log = _Log()
 
     for episode in range(episodes):
         tasks = tasks[-1:] + tasks[:-1] if episode else tasks
-        obs = worlds.reset(range(num_goals), tasks)
+        worlds.set_tasks(range(num_goals), tasks)
+        obs = worlds.reset()
         for i, (env, task) in enumerate(zip(references, tasks, strict=True)):
             env.set_task(task.to_metaworld())
             log.compare("reset obs", env.reset()[0], obs[i], f"episode {episode}, world {i}")
@@ -128,17 +129,17 @@ def check_parity(
             else:
                 actions = rng.uniform(-1.2, 1.2, size=(num_goals, 4))
             actions = actions.astype(action_dtype)
-            batch = worlds.step(slice(0, num_goals), actions)
+            batch = worlds.step(actions)
             obs = batch.obs
             for i, env in enumerate(references):
                 where = f"episode {episode}, step {t}, world {i}"
                 expected_obs, reward, _, _, info = env.step(actions[i])
                 log.compare("obs", expected_obs, obs[i], where)
                 log.compare("reward", reward, batch.reward[i], where)
-                for key, values in zip(INFO_KEYS, batch.info, strict=True):
-                    log.compare(f"info[{key!r}]", info[key], values[i], where)
-            log.successes += int(batch.info[INFO_KEYS.index("success")].sum())
-            log.grasps += int(batch.info[INFO_KEYS.index("grasp_success")].sum())
+                for key in INFO_KEYS:
+                    log.compare(f"info[{key!r}]", info[key], batch.info[key][i], where)
+            log.successes += int(batch.info["success"].sum())
+            log.grasps += int(batch.info["grasp_success"].sum())
 
     return ParityReport(
         env_name,

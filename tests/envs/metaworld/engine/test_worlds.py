@@ -112,6 +112,8 @@ def test_bad_tasks_are_refused(cache: ResetCache) -> None:
         worlds.reset()
     with pytest.raises(ValueError, match="none of the tasks"):
         worlds.set_tasks([0], [WorldTask("fly-v3", (), True)])
+    with pytest.raises(ValueError, match="world -1 does not exist"):
+        worlds.set_tasks([-1], [WorldTask("reach-v3", (0.0, 0.6), True)])
     worlds.set_tasks([0], [WorldTask("reach-v3", (0.0, 0.6), True)])
     with pytest.raises(ValueError, match="6 entries, got 2"):
         worlds.reset()
@@ -165,3 +167,30 @@ def test_reset_points_are_forgotten_when_there_are_too_many(tasks: list[WorldTas
     assert again is not first
     assert np.array_equal(again.state, first.state)
     assert np.array_equal(again.obs, first.obs)
+
+
+def test_rewards_settled_later_are_the_same(cache: ResetCache) -> None:
+    names = ("push-v3", "bin-picking-v3", "reach-v3")
+    tasks = [t for n in names for t in sample_tasks(n, 2, seed=5, partially_observable=True)]
+    rng = np.random.default_rng(0)
+    at_once, later = _worlds(tasks, cache), _worlds(tasks, cache)
+    at_once.reset()
+    later.reset()
+    steps = []
+    for t in range(12):
+        actions = rng.uniform(-1, 1, (len(tasks), 4)).astype(np.float32)
+        active = rng.random(len(tasks)) < 0.7
+        steps.append(at_once.step(actions, active))
+        assert np.array_equal(later.advance(actions, active).obs, steps[-1].obs)
+        if t == 6:
+            # The class of world 0 changes hands while its rewards are still unsettled.
+            for worlds in (at_once, later):
+                worlds.set_tasks([0, 5], [tasks[5], tasks[0]])
+                worlds.reset([0, 5])
+    with pytest.raises(RuntimeError, match="12 steps are unsettled"):
+        later.step(actions)
+    rewards = later.settle()
+    assert np.array_equal(rewards.reward, [step.reward for step in steps])
+    for key, values in rewards.info.items():
+        assert np.array_equal(values, [step.info[key] for step in steps])
+    assert later.settle().reward.shape == (0, len(tasks))
