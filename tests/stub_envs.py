@@ -43,10 +43,36 @@ class NotPortableError(Exception):
         super().__init__(f"{first} and {second}")
 
 
+class NotesLostError(Exception):
+    """Comes out of pickling without the notes that say where it happened."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args
+
+
+class ChangedError(Exception):
+    """Comes out of pickling as something else."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return KeyError, self.args, self.__dict__
+
+
 def die_while_answering() -> None:
     """Kills this worker in the middle of a message to the main process."""
     for connection in [one for one in gc.get_objects() if type(one) is Connection]:
         os.write(connection.fileno(), struct.pack("!i", 1000) + b"the beginning")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_with_an_heir(release: str) -> None:
+    """Kills this worker, but leaves a process that holds its pipes open, as a simulator may.
+
+    That process ends when the file ``release`` appears.
+    """
+    if os.fork() == 0:
+        while not os.path.exists(release):  # noqa: PTH110 - plain calls only after a fork
+            time.sleep(0.05)
+        os._exit(0)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -117,6 +143,8 @@ class StubEnv(gymnasium.Env[Any, Any]):
                 raise NotPortableError("this", "that")
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
+            case "kill with an heir":
+                die_with_an_heir(self.parameters["release"])
             case "leave":
                 os._exit(7)
             case "die while answering":

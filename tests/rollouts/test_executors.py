@@ -2,9 +2,11 @@ import contextlib
 import ctypes
 import multiprocessing
 import os
+import pickle
 import threading
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -14,8 +16,16 @@ import torch
 from metarl.errors import ConfigError, RolloutError, WorkerDiedError
 from metarl.policies import make_mlp_policy
 from metarl.rollouts import Job, JobResult, ProcessExecutor, SerialExecutor
+from metarl.rollouts.executors import _portable
 from metarl.seeding import Stream
-from stub_envs import RecurrentPolicy, StubTasks, mixed_tasks, stub_task
+from stub_envs import (
+    ChangedError,
+    NotesLostError,
+    RecurrentPolicy,
+    StubTasks,
+    mixed_tasks,
+    stub_task,
+)
 
 POLICY = make_mlp_policy(
     StubTasks().observation_space,
@@ -51,6 +61,13 @@ def expected() -> list[JobResult]:
 def executor(request) -> Iterator[ProcessExecutor]:
     with ProcessExecutor(StubTasks(tasks_per_vec=2), POLICY, request.param) as executor:
         yield executor
+
+
+@pytest.fixture
+def release(tmp_path) -> Iterator[Path]:
+    """A file whose appearance ends what a dead worker has left."""
+    yield tmp_path / "release"
+    (tmp_path / "release").touch()
 
 
 @contextlib.contextmanager
@@ -194,17 +211,36 @@ def test_an_exception_that_cannot_travel_arrives_as_a_rollout_error():
         assert "_perhaps_fail" in notes
 
 
+@pytest.mark.parametrize(
+    ("error", "sent_as", "message"),
+    [
+        (KeyError("x"), KeyError, "'x'"),
+        (NotesLostError("x"), RolloutError, "NotesLostError: x"),
+        (ChangedError("x"), RolloutError, "ChangedError: x"),
+        (ValueError(threading.Lock()), RolloutError, "ValueError: <unlocked _thread.lock"),
+    ],
+    ids=["portable", "notes lost", "changed", "unpicklable"],
+)
+def test_what_is_sent_of_an_exception_says_what_and_where(error, sent_as, message):
+    error.add_note("at step 3")
+    sent = pickle.loads(pickle.dumps(_portable(error)))
+    assert type(sent) is sent_as
+    assert str(sent).startswith(message)
+    assert "at step 3" in sent.__notes__
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("fault", "number", "how"),
     [
         ("kill", 2, "was killed by SIGKILL; out of memory?"),
+        ("kill with an heir", 1, "was killed by SIGKILL; out of memory?"),
         ("leave", 1, "left with 7"),
         ("die while answering", 1, "was killed by SIGKILL; out of memory?"),
     ],
 )
-def test_a_worker_that_dies_is_told_with_its_task_and_none_is_left(fault, number, how):
-    bad = failing(fault)
+def test_a_worker_that_dies_is_told_with_its_task_and_none_is_left(fault, number, how, release):
+    bad = failing(fault, release=str(release))
     with fresh_workers(number) as (executor, _):
         with pytest.raises(WorkerDiedError) as caught:
             executor.run(jobs_for([stub_task(), bad, stub_task(), stub_task()]))
