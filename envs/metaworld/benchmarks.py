@@ -20,7 +20,13 @@ from metarl.errors import ConfigError, UnknownNameError
 from metarl.tasks import Benchmark, Task
 
 from .distribution import MetaWorldTasks
-from .environment import FAMILIES, MAX_EPISODE_STEPS, REWARD_VERSIONS, metaworld_task
+from .environment import (
+    FAMILIES,
+    MAX_EPISODE_STEPS,
+    REWARD_VERSIONS,
+    check_horizon,
+    metaworld_task,
+)
 
 
 def ML1(env_name: str, seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N802 - its own name
@@ -122,6 +128,7 @@ def _benchmark(
     if seed < 0:
         raise ConfigError(f"seed: got {seed}; must be at least 0.")
     horizon = settings.get("max_episode_steps", MAX_EPISODE_STEPS)
+    check_horizon(horizon)  # now, as drawing the tasks takes seconds
     drawn = source(seed=seed, **arguments)
 
     def distribution(tasks: Sequence[Any]) -> MetaWorldTasks:
