@@ -99,6 +99,9 @@ class MAML(Agent):
     def __init__(
         self, benchmark: Benchmark, *, seed: int = 0, num_workers: int = 0, **settings: Any
     ) -> None:
+        for name, value in (("seed", seed), ("num_workers", num_workers)):
+            if value < 0:
+                raise ConfigError(f"{name}: got {value}; must be at least 0.")
         self.benchmark = benchmark
         self.seed = seed
         self.num_workers = num_workers

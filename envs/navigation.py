@@ -96,9 +96,13 @@ class NavigationVectorEnv(VectorEnv[Any, Any, Any]):
         """Moves every point whose episode is under way.
 
         Raises:
-            InvalidActionError: If an action isn't finite.
+            InvalidActionError: If an action isn't finite, or has the wrong shape.
         """
         actions = np.asarray(actions, dtype=np.float32)
+        if actions.shape != self.action_space.shape:
+            raise InvalidActionError(
+                f"action: got shape {actions.shape}; must be {self.action_space.shape}."
+            )
         if not np.isfinite(actions).all():
             row = int(np.argmin(np.isfinite(actions).all(axis=1)))
             raise InvalidActionError(f"action: row {row} is {actions[row]}; must be finite.")
@@ -151,8 +155,17 @@ class NavigationEnv(gymnasium.Env[npt.NDArray[np.float32], npt.NDArray[np.float3
     def step(
         self, action: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Moves the point."""
-        observations, rewards, _, truncated, info = self._vec.step(np.asarray(action)[None])
+        """Moves the point.
+
+        Raises:
+            InvalidActionError: If the action isn't finite, or has the wrong shape.
+        """
+        action = np.asarray(action)
+        if action.shape != ACTION_SPACE.shape:
+            raise InvalidActionError(
+                f"action: got shape {action.shape}; must be {ACTION_SPACE.shape}."
+            )
+        observations, rewards, _, truncated, info = self._vec.step(action[None])
         self._path.append(observations[0])
         flags = {name: bool(values[0]) for name, values in info.items()}
         return observations[0], float(rewards[0]), False, bool(truncated[0]), flags
@@ -184,8 +197,8 @@ class NavigationTasks(TaskDistribution):
     def __init__(self, max_episode_steps: int = 100, goal_range: float = GOAL_RANGE) -> None:
         if max_episode_steps < 1:
             raise ConfigError(f"max_episode_steps: got {max_episode_steps}; must be at least 1.")
-        if not goal_range > 0:
-            raise ConfigError(f"goal_range: got {goal_range}; must be above 0.")
+        if not 0 < goal_range < np.inf:
+            raise ConfigError(f"goal_range: got {goal_range}; must be finite and above 0.")
         self.observation_space = OBSERVATION_SPACE
         self.action_space = ACTION_SPACE
         self.max_episode_steps = max_episode_steps
@@ -231,7 +244,12 @@ def navigation_task(goal: Sequence[float]) -> Task:
 
 
 def _goal_of(task: Task) -> tuple[float, float]:
-    goal = task.parameters.get("goal")
-    if task.family != FAMILY or not isinstance(goal, list) or len(goal) != 2:
+    goal: Any = task.parameters.get("goal")
+    is_goal = (
+        isinstance(goal, list)
+        and len(goal) == 2
+        and all(isinstance(coordinate, int | float) for coordinate in goal)
+    )
+    if task.family != FAMILY or not is_goal:
         raise TaskError(f"task: got {task!r}; needs family {FAMILY!r} and a goal of two numbers.")
     return goal[0], goal[1]

@@ -41,6 +41,9 @@ class Agent(ABC):
     num_timesteps: int
     iteration: int
 
+    # The policy that predict acts by, and its iteration: kept, so that every call draws new noise.
+    _acting: tuple[int, AdaptedPolicy] | None = None
+
     @abstractmethod
     def learn(
         self,
@@ -120,7 +123,9 @@ class Agent(ABC):
         deterministic: bool = False,
     ) -> tuple[npt.NDArray[Any], tuple[npt.NDArray[Any], ...] | None]:
         """Acts by the policy before adaptation; see :meth:`AdaptedPolicy.predict`."""
-        return self.unadapted().predict(observation, state, episode_start, deterministic)
+        if self._acting is None or self._acting[0] != self.iteration:
+            self._acting = (self.iteration, self.unadapted())
+        return self._acting[1].predict(observation, state, episode_start, deterministic)
 
     def __enter__(self) -> Self:
         return self

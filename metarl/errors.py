@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class MetarlError(Exception):
@@ -29,6 +30,11 @@ class UnknownNameError(ConfigError):
         near = difflib.get_close_matches(value, choices, n=5, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(choices)}."
         super().__init__(f"{field}: unknown name {value!r}; {hint}")
+        self._arguments = (field, value, choices)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions pickle as their message by default, which isn't what this one is built from.
+        return type(self), self._arguments, self.__dict__
 
 
 class TaskError(MetarlError, ValueError):

@@ -34,7 +34,7 @@ def ratio_loss(policy: Policy, params: Params, trajectories: Trajectories) -> Te
     steps it lacks the cross terms ``H12 + H12^T``, its known and small bias.
     """
     _, log_probs = evaluate_actions(policy, params, trajectories)
-    ratios = (log_probs - trajectories.log_probs).exp()
+    ratios = importance_ratios(log_probs, trajectories)
     return -masked_mean(ratios * advantages_of(trajectories), trajectories.mask)
 
 
@@ -66,6 +66,14 @@ def evaluate_actions(
         params, trajectories.observations, trajectories.initial_state
     )
     return dist_params, policy.log_prob(dist_params, trajectories.actions)
+
+
+def importance_ratios(log_probs: Tensor, trajectories: Trajectories) -> Tensor:
+    """Probability of each action now, over that when it was taken; 1 outside the mask.
+
+    Padding holds no sample, so that its density can overflow, and infinity times zero is no number.
+    """
+    return ((log_probs - trajectories.log_probs) * trajectories.mask).exp()
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

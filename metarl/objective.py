@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from metarl.adaptation import MetaLearner
-from metarl.losses import advantages_of, masked_mean
+from metarl.losses import advantages_of, importance_ratios, masked_mean
 from metarl.types import Params, Trajectories
 
 
@@ -147,7 +147,7 @@ class MetaObjective:
     def _loss_and_kl(self, params: Params, query: Trajectories) -> tuple[Tensor, Tensor]:
         policy = self.learner.policy
         dist_params, _ = policy.with_params(params, query.observations, query.initial_state)
-        ratios = (policy.log_prob(dist_params, query.actions) - query.log_probs).exp()
+        ratios = importance_ratios(policy.log_prob(dist_params, query.actions), query)
         loss = -masked_mean(ratios * advantages_of(query), query.mask)
         divergence = kl_divergence(
             policy.distribution(query.dist_params), policy.distribution(dist_params)

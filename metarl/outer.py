@@ -79,9 +79,10 @@ class TRPO(OuterStep):
         direction = conjugate_gradient(damped_hessian, descent, self.cg_iterations)
         curvature = torch.dot(direction, damped_hessian(direction)).item()
         figures = {"loss_before": loss_before, "gradient_norm": descent.norm().item()}
+        refused = {**figures, "accepted": 0.0, "kl": 0.0, "loss_after": loss_before}
         if not curvature > 0.0:
             # A zero gradient, or one that isn't finite: there is no direction to go.
-            return meta_params, {**figures, "accepted": 0.0, "kl": 0.0, "loss_after": loss_before}
+            return meta_params, {**refused, "backtracks": 0}
         step = direction * (2.0 * self.max_kl / curvature) ** 0.5
         old = _flat(meta_params)
         for attempt in range(self.max_backtracks):
@@ -90,8 +91,7 @@ class TRPO(OuterStep):
             if loss < loss_before and kl <= self.max_kl:
                 figures |= {"accepted": 1.0, "kl": kl, "loss_after": loss, "backtracks": attempt}
                 return candidate, figures
-        figures |= {"accepted": 0.0, "kl": 0.0, "loss_after": loss_before}
-        return meta_params, {**figures, "backtracks": self.max_backtracks}
+        return meta_params, {**refused, "backtracks": self.max_backtracks}
 
 
 def conjugate_gradient(

@@ -210,8 +210,11 @@ def make_mlp_policy(
     """Builds the MLP policy that fits a pair of spaces.
 
     Raises:
-        ConfigError: If the action space is neither a flat ``Box`` nor ``Discrete``.
+        ConfigError: If the action space is neither a flat ``Box`` nor ``Discrete``, or a layer has
+            no units.
     """
+    if any(size < 1 for size in hidden_sizes):
+        raise ConfigError(f"hidden_sizes: got {tuple(hidden_sizes)}; each must be at least 1.")
     observation_dim = spaces.flatdim(observation_space)
     if isinstance(action_space, spaces.Discrete):
         return CategoricalMLPPolicy(

@@ -24,7 +24,8 @@ def flatten_observations(space: spaces.Space[Any], batch: Any) -> npt.NDArray[np
         ``[N, O]``.
 
     Raises:
-        ConfigError: If the batch doesn't have the space's shape.
+        ConfigError: If the batch doesn't have the space's shape, or a discrete observation isn't in
+            its space.
     """
     if isinstance(space, spaces.Box):
         array = np.asarray(batch)
@@ -35,7 +36,14 @@ def flatten_observations(space: spaces.Space[Any], batch: Any) -> npt.NDArray[np
         return array.reshape(len(array), -1).astype(np.float32)
     if isinstance(space, spaces.Discrete):
         indices = np.asarray(batch).reshape(-1) - space.start
-        one_hot: npt.NDArray[np.float32] = np.eye(int(space.n), dtype=np.float32)[indices]
+        outside = (indices < 0) | (indices >= space.n)
+        if outside.any():
+            raise ConfigError(
+                f"observation: got {indices[outside][0] + space.start}; "
+                f"the space goes from {space.start} to {space.start + space.n - 1}."
+            )
+        one_hot = np.zeros((len(indices), int(space.n)), dtype=np.float32)
+        one_hot[np.arange(len(indices)), indices] = 1.0
         return one_hot
     rows = len(next(iter(batch.values() if isinstance(batch, dict) else batch)))
     items = iterate(batch_space(space, rows), batch)
@@ -56,7 +64,15 @@ def clip_actions(space: spaces.Space[Any], actions: npt.NDArray[Any]) -> npt.NDA
 
 
 def is_single(space: spaces.Space[Any], observation: Any) -> bool:
-    """Whether this is one observation of ``space`` rather than a batch of them."""
-    if isinstance(space, spaces.Box | spaces.Discrete):
-        return np.ndim(observation) == len(space.shape or ())
-    return bool(space.contains(observation))
+    """Whether this is one observation of ``space`` rather than a batch of them.
+
+    Its shape tells, not its values: observations outside the declared bounds are common.
+    """
+    if isinstance(space, spaces.Dict):
+        key = next(iter(space))
+        return is_single(space[key], observation[key])
+    if isinstance(space, spaces.Tuple):
+        return is_single(space[0], observation[0])
+    if space.shape is None:
+        return bool(space.contains(observation))
+    return np.ndim(observation) == len(space.shape)

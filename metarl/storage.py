@@ -10,11 +10,12 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
@@ -28,15 +29,15 @@ CHECKSUMS = "sha256.json"
 def write_file(path: Path, content: bytes) -> None:
     """Writes a file so that it holds either what it held before or all of ``content``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = _beside(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _flush_folder(path.parent)
 
@@ -56,7 +57,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: is not JSON: {error}") from None
 
 
@@ -64,21 +65,26 @@ def write_checkpoint(path: Path, params: Params, state: Mapping[str, Any]) -> No
     """Writes tensors and JSON state as one folder that replaces what was there.
 
     At every instant either the old folder or the new one is whole; between the two renames the old
-    one stands beside its place under the name ``.<name>.old``.
+    one stands beside its place under the name ``.<name>.old``, where :func:`read_checkpoint` finds
+    it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in params.items()}
+    # Copied, because safetensors refuses tensors that share memory.
+    tensors = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in params.items()
+    }
     files = {
         "params.safetensors": save_safetensors(tensors),
         "state.json": (json.dumps(state, indent=2, allow_nan=False) + "\n").encode(),
     }
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     files[CHECKSUMS] = (json.dumps(digests, indent=2) + "\n").encode()
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    temporary, previous = _beside(path), _previous(path)
     try:
+        temporary.mkdir()
         for name, content in files.items():
             write_file(temporary / name, content)
-        previous = path.with_name(f".{path.name}.old")
         if path.exists():
             shutil.rmtree(previous, ignore_errors=True)
             path.rename(previous)
@@ -86,6 +92,8 @@ def write_checkpoint(path: Path, params: Params, state: Mapping[str, Any]) -> No
         _flush_folder(path.parent)
         shutil.rmtree(previous, ignore_errors=True)
     except BaseException:
+        if previous.exists() and not path.exists():
+            previous.rename(path)
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
@@ -96,6 +104,8 @@ def read_checkpoint(path: Path) -> tuple[Params, dict[str, Any]]:
     Raises:
         CheckpointError: If a file is missing, or isn't the one that was written.
     """
+    if not path.is_dir() and _previous(path).is_dir():
+        path = _previous(path)  # the writer was killed between its two renames
     if not path.is_dir():
         raise CheckpointError(f"{path}: there is no checkpoint (no such folder)")
     digests = read_json(path / CHECKSUMS)
@@ -111,9 +121,22 @@ def read_checkpoint(path: Path) -> tuple[Params, dict[str, Any]]:
             raise CheckpointError(f"{path}: {name} is damaged (its SHA-256 differs)")
         contents[name] = content
     try:
-        return load_safetensors(contents["params.safetensors"]), json.loads(contents["state.json"])
-    except (SafetensorError, ValueError) as error:
+        params = load_safetensors(contents["params.safetensors"])
+        state = json.loads(contents["state.json"])
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: can't be read: {error}") from None
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path}: state.json holds no JSON object")
+    return params, state
+
+
+def _beside(path: Path) -> Path:
+    """A new name in the same folder; unlike tempfile's, what gets it has the usual permissions."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
 
 
 def _flush_folder(path: Path) -> None:

@@ -77,6 +77,9 @@ class Task:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Task is immutable: can't set {name!r}")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Task is immutable: can't delete {name!r}")
+
     def __reduce__(self) -> tuple[type[Task], tuple[str, dict[str, Any]]]:
         return Task, (self.family, self.parameters)
 
@@ -265,7 +268,8 @@ class Benchmark:
             "versions": {name: version(name) for name in ("gymnasium", "metaworld", "mujoco")},
         }
         canonical = json.dumps(content, sort_keys=True, allow_nan=False)
-        return {**content, "digest": hashlib.sha256(canonical.encode()).hexdigest()}
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        return {**json.loads(json.dumps(content)), "digest": digest}
 
 
 def check_manifest(saved: Mapping[str, Any], current: Mapping[str, Any]) -> None:
@@ -277,19 +281,35 @@ def check_manifest(saved: Mapping[str, Any], current: Mapping[str, Any]) -> None
     if saved.get("digest") == current.get("digest"):
         return
     differences = _differences(saved, current, path="")
+    if not differences:
+        differences = [f"digest: saved {saved.get('digest')!r}, now {current.get('digest')!r}"]
     listed = "\n".join(differences[:8]) + ("\n..." if len(differences) > 8 else "")
     raise ManifestMismatchError(f"saved run and benchmark differ:\n{listed}")
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "absent"
+
+
+_ABSENT = _Absent()
 
 
 def _differences(saved: Any, current: Any, path: str) -> list[str]:
     if isinstance(saved, Mapping) and isinstance(current, Mapping):
         found: list[str] = []
-        for key in sorted({*saved, *current} - {"digest"}):
+        own = set() if path else {"digest"}  # of all the rest
+        for key in sorted({*saved, *current} - own):
             below = f"{path}.{key}" if path else str(key)
-            found += _differences(saved.get(key), current.get(key), below)
+            found += _differences(saved.get(key, _ABSENT), current.get(key, _ABSENT), below)
         return found
     if saved == current:
         return []
     if isinstance(saved, list) and isinstance(current, list):
-        return [f"{path}: {len(set(saved) ^ set(current))} entries differ"]
+        before, now = ({json.dumps(item) for item in items} for items in (saved, current))
+        return [
+            f"{path}: {len(before ^ now)} entries differ"
+            if before != now
+            else f"{path}: the same entries, in another order or number"
+        ]
     return [f"{path}: saved {saved!r}, now {current!r}"]

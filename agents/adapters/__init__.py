@@ -1,1 +1,5 @@
 """Adapters: one inner-loop update rule per file."""
+
+from .gradient import GradientAdapter
+
+__all__ = ["GradientAdapter"]

@@ -3,6 +3,7 @@
 from .benchmarks import ML1, ML10, ML25, ML45, MT1, MT10, MT25, MT50, CustomML
 from .distribution import MetaWorldTasks
 from .environment import FAMILIES, MetaWorldEnv, metaworld_task
+from .vector_env import MetaWorldVectorEnv
 
 __all__ = [
     "FAMILIES",
@@ -17,5 +18,6 @@ __all__ = [
     "CustomML",
     "MetaWorldEnv",
     "MetaWorldTasks",
+    "MetaWorldVectorEnv",
     "metaworld_task",
 ]

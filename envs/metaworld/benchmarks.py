@@ -28,6 +28,8 @@ from .environment import (
     metaworld_task,
 )
 
+SETTINGS = ("max_episode_steps", "reward_version", "backend")
+
 
 def ML1(env_name: str, seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N802 - its own name
     """One family: 50 goals to train on, 50 others to test on, goals hidden.
@@ -35,7 +37,8 @@ def ML1(env_name: str, seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N8
     Args:
         env_name: One of the 50 families, e.g. ``"reach-v3"``.
         seed: Seed of the goals; the test goals use ``seed + 1``.
-        **settings: ``max_episode_steps`` (1 to 500) and ``reward_version`` (``"v1"``, ``"v2"``).
+        **settings: ``max_episode_steps`` (1 to 500), ``reward_version`` (``"v1"``, ``"v2"``) and
+            ``backend`` (``"fast"``, ``"reference"``; see :class:`.MetaWorldTasks`).
 
     Raises:
         UnknownNameError: If there is no such family.
@@ -115,11 +118,9 @@ def _benchmark(
     settings: dict[str, Any],
     **arguments: Any,
 ) -> Benchmark:
-    unknown = settings.keys() - {"max_episode_steps", "reward_version"}
+    unknown = sorted(settings.keys() - set(SETTINGS))
     if unknown:
-        raise UnknownNameError(
-            "setting", sorted(unknown)[0], ["max_episode_steps", "reward_version"]
-        )
+        raise UnknownNameError("setting", unknown[0], SETTINGS)
     reward_version = settings.get("reward_version", "v2")
     if reward_version not in REWARD_VERSIONS:
         raise ConfigError(
@@ -129,11 +130,14 @@ def _benchmark(
         raise ConfigError(f"seed: got {seed}; must be at least 0.")
     horizon = settings.get("max_episode_steps", MAX_EPISODE_STEPS)
     check_horizon(horizon)  # now, as drawing the tasks takes seconds
+    backend = settings.get("backend", "fast")
     drawn = source(seed=seed, **arguments)
 
     def distribution(tasks: Sequence[Any]) -> MetaWorldTasks:
         return MetaWorldTasks(
-            [_convert(task, reward_version) for task in tasks], max_episode_steps=horizon
+            [_convert(task, reward_version) for task in tasks],
+            max_episode_steps=horizon,
+            backend=backend,
         )
 
     return Benchmark(

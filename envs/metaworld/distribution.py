@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import gymnasium
 
+from metarl.errors import ConfigError
 from metarl.tasks import FiniteTaskDistribution, Task
 
 from .environment import (
@@ -17,14 +18,23 @@ from .environment import (
     check_horizon,
     read_task,
 )
+from .vector_env import MetaWorldVectorEnv
+
+Backend = Literal["fast", "reference"]
+
+TASKS_PER_BATCH = 10
+"""Enough rows to spread the cost of a batch over, few enough to share out between workers."""
 
 
 class MetaWorldTasks(FiniteTaskDistribution):
-    """Meta-World tasks, stepped by Meta-World's own environments.
+    """Meta-World tasks.
 
     Args:
         tasks: The tasks, of one or several families.
         max_episode_steps: Horizon, 1 to 500.
+        backend: What steps many of them at once: ``"fast"``, the batched engine, or
+            ``"reference"``, Meta-World's own environments one by one. The bits are the same. Tasks
+            with reward version 1 always take the reference.
         replace: Whether one sample may hold a task twice.
 
     Raises:
@@ -37,12 +47,16 @@ class MetaWorldTasks(FiniteTaskDistribution):
         tasks: Sequence[Task],
         *,
         max_episode_steps: int = MAX_EPISODE_STEPS,
+        backend: Backend = "fast",
         replace: bool = False,
     ) -> None:
         super().__init__(tasks, replace=replace)
         check_horizon(max_episode_steps)
-        for task in tasks:
-            read_task(task)
+        if backend not in get_args(Backend):
+            raise ConfigError(f"backend: got {backend!r}; allowed: {', '.join(get_args(Backend))}.")
+        versions = {read_task(task)[1]["reward_version"] for task in tasks}
+        self.backend: Backend = backend if versions == {"v2"} else "reference"
+        self.tasks_per_vec = TASKS_PER_BATCH if self.backend == "fast" else 1
         self.observation_space = OBSERVATION_SPACE
         self.action_space = ACTION_SPACE
         self.max_episode_steps = max_episode_steps
@@ -50,6 +64,14 @@ class MetaWorldTasks(FiniteTaskDistribution):
     def make_env(self, task: Task, render_mode: str | None = None) -> MetaWorldEnv:
         """Builds the environment of one task; takes about 0.1 s."""
         return MetaWorldEnv(task, self.max_episode_steps, render_mode)
+
+    def make_vec(
+        self, tasks: Sequence[Task], num_envs_per_task: int
+    ) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
+        """Builds many worlds at once."""
+        if self.backend == "reference":
+            return super().make_vec(tasks, num_envs_per_task)
+        return MetaWorldVectorEnv(tasks, num_envs_per_task, self.max_episode_steps)
 
     def retask(self, env: gymnasium.Env[Any, Any], task: Task) -> bool:
         """Moves an environment to another goal of its family."""

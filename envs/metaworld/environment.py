@@ -15,9 +15,6 @@ and everything in ``info`` are Meta-World's own.
   terminated.
 """
 
-# MuJoCo's compiled module comes without stubs.
-# pyright: reportAttributeAccessIssue=false
-
 from __future__ import annotations
 
 import logging

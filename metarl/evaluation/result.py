@@ -7,14 +7,15 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 from scipy.stats import bootstrap
 
-from metarl.storage import write_file, write_json
+from metarl.errors import CheckpointError
+from metarl.storage import read_json, write_file, write_json
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,22 @@ class Evaluation:
             )
         return table
 
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Reads what :meth:`save` wrote.
+
+        Raises:
+            CheckpointError: If a file is missing or isn't what was written.
+        """
+        folder = Path(folder)
+        protocol = read_json(folder / "summary.json")["protocol"]
+        try:
+            with (folder / "episodes.csv").open(newline="") as file:
+                rows = [_parse_row(line) for line in csv.DictReader(file)]
+        except (OSError, KeyError, ValueError) as error:
+            raise CheckpointError(f"{folder / 'episodes.csv'}: can't be read: {error}") from None
+        return cls(rows, protocol)
+
     def save(self, folder: str | Path) -> Path:
         """Writes ``episodes.csv``, ``summary.json`` and ``adaptation.png`` (and ``.svg``).
 
@@ -145,6 +162,25 @@ class Evaluation:
         for kind in ("png", "svg"):
             write_file(folder / f"adaptation.{kind}", adaptation_figure({"": self}, kind))
         return folder
+
+
+def _parse_row(line: Mapping[str, str]) -> EvaluationRow:
+    flags = {"True": True, "False": False, "": None}
+    unstable = flags[line["unstable"]]
+    if unstable is None:
+        raise ValueError("a row doesn't say whether it was unstable")
+    return EvaluationRow(
+        task_index=int(line["task_index"]),
+        family=line["family"],
+        task=line["task"],
+        adaptation_step=int(line["adaptation_step"]),
+        episode=int(line["episode"]),
+        length=int(line["length"]),
+        episode_return=float(line["episode_return"]),
+        success_any=flags[line["success_any"]],
+        success_final=flags[line["success_final"]],
+        unstable=unstable,
+    )
 
 
 def estimate(values: npt.NDArray[np.float64]) -> Estimate:

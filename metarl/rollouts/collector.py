@@ -68,8 +68,9 @@ class Collector:
         for step in range(horizon):
             rows = flatten_observations(vec.single_observation_space, observations)
             blocks = rows.reshape(len(jobs), episodes, -1)
+            under_way = active.reshape(len(jobs), episodes)
             actions = np.concatenate(
-                [run.act(step, block) for run, block in zip(runs, blocks, strict=True)]
+                [run.act(step, *own) for run, *own in zip(runs, blocks, under_way, strict=True)]
             )
             clipped = clip_actions(vec.single_action_space, actions)
             try:
@@ -79,17 +80,19 @@ class Collector:
                 error.add_note(f"in a rollout of {', '.join(families)}, step {step}")
                 raise
             truncated = truncated | (step == horizon - 1)
-            success = infos.get("success")
+            success: Any = infos.get("success")
+            reported = infos.get("_success")  # by Gymnasium's custom, the rows that have the flag
             unstable = infos.get("sim_unstable")
             for index, run in enumerate(runs):
                 block = slice(index * episodes, (index + 1) * episodes)
+                silent = reported is not None and not reported[block].any()
                 run.record(
                     step,
                     active=active[block],
                     rewards=rewards[block],
                     terminated=terminated[block],
                     truncated=truncated[block],
-                    success=None if success is None else success[block],
+                    success=None if success is None or silent else success[block],
                     unstable=None if unstable is None else unstable[block],
                 )
             active &= ~(terminated | truncated)
@@ -111,7 +114,11 @@ class Collector:
                 vec.close()
             vec = self.distribution.make_vec(tasks, shape[1])
         else:
-            move(tasks)
+            try:
+                move(tasks)
+            except BaseException:
+                vec.close()
+                raise
         self._vecs[shape] = vec  # last in the order of use
         while len(self._vecs) > _KEPT_SHAPES:
             self._vecs.pop(next(iter(self._vecs))).close()
@@ -140,6 +147,11 @@ class _Actor:
             odd = sorted(job.params.keys() ^ self._named.keys())
             raise ConfigError(f"params: names differ from the policy's: {', '.join(odd)}.")
         for name, value in job.params.items():
+            shape = tuple(self._named[name].shape)
+            if value.shape != shape:
+                raise ConfigError(
+                    f"params: {name} has shape {value.shape}; the policy's has {shape}."
+                )
             self._named[name].data.copy_(torch.from_numpy(value))
 
 
@@ -174,9 +186,15 @@ class _Run:
         self.truncated = np.zeros(episodes, dtype=np.bool_)
         self.unstable = np.zeros(episodes, dtype=np.bool_)
 
-    def act(self, step: int, observations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def act(
+        self, step: int, observations: np.ndarray[Any, Any], active: np.ndarray[Any, Any]
+    ) -> np.ndarray[Any, Any]:
         self.rows.copy_(torch.from_numpy(observations))
-        dist_params, self.state = self.policy(self.rows, self.state)
+        dist_params, state = self.policy(self.rows, self.state)
+        if self.state is not None and state is not None:
+            # An episode that has ended keeps the state after its last step.
+            state = torch.where(torch.from_numpy(active).unsqueeze(-1), state, self.state)
+        self.state = state
         self.observations[step] = observations
         self.dist_params[step] = dist_params.numpy()
         noise = None if self.noise is None else self.noise[step]

@@ -65,6 +65,8 @@ class RolloutEngine:
             Experience ``[M, E, S, ...]``. The same arguments give the same bits for any number of
             workers.
         """
+        if not tasks:
+            raise ConfigError("tasks: got none; must be at least 1.")
         if num_episodes < 1:
             raise ConfigError(f"num_episodes: got {num_episodes}; must be at least 1.")
         if isinstance(params, dict):

@@ -99,7 +99,7 @@ class ProcessExecutor(Executor):
         self._chunk_size = max(1, distribution.tasks_per_vec)
         try:
             payload = cloudpickle.dumps((distribution, policy))
-        except (TypeError, pickle.PicklingError) as error:
+        except Exception as error:  # whatever an object's own pickling raises
             raise ConfigError(
                 f"distribution: can't be sent to a worker process ({error}); keep open handles "
                 "out of its attributes, or use num_workers=0."
@@ -125,6 +125,8 @@ class ProcessExecutor(Executor):
         """
         if not self._workers:
             raise RolloutError("the executor is closed")
+        if not jobs:
+            return []
         size = min(self._chunk_size, -(-len(jobs) // len(self._workers)))
         waiting = deque((start, jobs[start : start + size]) for start in range(0, len(jobs), size))
         results: list[JobResult | None] = [None] * len(jobs)
@@ -168,7 +170,7 @@ class ProcessExecutor(Executor):
         assert worker.chunk is not None
         try:
             worker.connection.send(worker.chunk[1])
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:
             raise self._death(worker) from None
 
     @staticmethod
@@ -182,7 +184,7 @@ class ProcessExecutor(Executor):
             if not worker.connection.poll():
                 raise EOFError
             reply = worker.connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # OSError: it ended in the middle of a message
             raise self._death(worker) from None
         if isinstance(reply, BaseException):
             raise reply
@@ -211,7 +213,7 @@ def _work(connection: Connection, payload: bytes) -> None:
         while True:
             try:
                 jobs = connection.recv()
-            except (EOFError, ConnectionResetError):
+            except (EOFError, OSError):
                 return
             try:
                 if collector is None:
@@ -221,7 +223,7 @@ def _work(connection: Connection, payload: bytes) -> None:
                 reply = _portable(error)
             try:
                 connection.send(reply)
-            except (BrokenPipeError, ConnectionResetError):
+            except OSError:
                 return
     finally:
         if collector is not None:

@@ -1,0 +1,120 @@
+"""Meta-World's observation: two frames of hand, gripper and objects, and the goal.
+
+Index table: 0-2 hand position (m), 3 gripper opening (0 to 1), 4-6 and 7-10 position (m) and
+quaternion of the first object, 11-17 the same of the second (or zeros), 18-35 the previous
+frame, 36-38 the goal (m), or zeros when it is hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .rewards.primitives import norm
+from .sources import HAND, LEFT_CLAW, RIGHT_CLAW, BoolArray, FloatArray, Readings, Source
+from .spec import ObservedObject
+
+FRAME = 18
+SIZE = 39
+# Meta-World's bounds of hand and gripper, once per frame; objects are not bounded.
+_LOW = np.tile(np.r_[-0.525, 0.348, -0.0525, -1.0, np.full(14, -np.inf)], 2)
+_HIGH = np.tile(np.r_[0.525, 1.025, 0.7, 1.0, np.full(14, np.inf)], 2)
+
+
+def frame(objects: Sequence[ObservedObject], readings: Readings) -> FloatArray:
+    """The present frame, not clipped: ``[n, 18]``."""
+    hand = readings[HAND]
+    result = np.zeros((len(hand), FRAME))
+    result[:, :3] = hand
+    opening = norm(readings[RIGHT_CLAW] - readings[LEFT_CLAW])
+    result[:, 3] = np.minimum(opening / 0.1, 1.0)
+    for start, item in zip((4, 11), objects, strict=False):
+        result[:, start : start + 3] = _position(item, readings)
+        result[:, start + 3 : start + 7] = _orientation(item, readings)
+    return result
+
+
+def stack(
+    current: FloatArray,
+    previous: FloatArray,
+    goal: FloatArray,
+    goal_bounds: FloatArray,
+    goal_observable: BoolArray,
+) -> FloatArray:
+    """The observation that a step returns and its reward is computed from.
+
+    Hand and goal are clipped to Meta-World's observation space; a reset's observation is not,
+    and what is kept as the previous frame isn't either.
+
+    Args:
+        current: ``[n, 18]``.
+        previous: ``[n, 18]``.
+        goal: ``[n, 3]``.
+        goal_bounds: ``[2, 3]`` least and greatest goal of the class.
+        goal_observable: ``[n]`` False where the goal is to be zeros.
+
+    Returns:
+        ``[n, 39]``.
+    """
+    obs = np.empty((len(current), SIZE))
+    obs[:, :FRAME] = current
+    obs[:, FRAME : 2 * FRAME] = previous
+    frames = obs[:, : 2 * FRAME]
+    np.minimum(np.maximum(frames, _LOW, out=frames), _HIGH, out=frames)
+    clipped = np.minimum(np.maximum(goal, goal_bounds[0]), goal_bounds[1])
+    obs[:, 2 * FRAME :] = np.where(goal_observable[:, None], clipped, 0.0)
+    return obs
+
+
+def _position(item: ObservedObject, readings: Readings) -> FloatArray:
+    source = item.position
+    position = readings[source] if isinstance(source, Source) else source(readings)
+    return position if item.offset is None else position + np.array(item.offset)
+
+
+def _orientation(item: ObservedObject, readings: Readings) -> FloatArray:
+    source = item.orientation
+    if not isinstance(source, Source):
+        return np.array(source)
+    if source.is_rotation_matrix:
+        return quaternion(readings[source])
+    return readings[source]
+
+
+def quaternion(matrices: FloatArray) -> FloatArray:
+    """Rotation matrices as unit quaternions, x first: ``[n, 9] -> [n, 4]``.
+
+    Shepperd's method, choosing the largest of the three diagonal entries and the trace, with
+    the operations in scipy's order, so that the bits are those of
+    ``Rotation.from_matrix(m).as_quat()`` for matrices that are orthogonal already.
+    """
+    m = matrices.reshape(-1, 3, 3)
+    trace = m[:, 0, 0] + m[:, 1, 1] + m[:, 2, 2]
+    decision = np.column_stack((m[:, 0, 0], m[:, 1, 1], m[:, 2, 2], trace))
+    choice = np.argmax(decision, axis=1)
+    result = np.empty((len(m), 4))
+    cases = set(choice.tolist())
+    for case in cases:
+        rows = slice(None) if len(cases) == 1 else np.flatnonzero(choice == case)
+        result[rows] = _by_largest(case, m[rows], trace[rows])
+    squares = result * result
+    total = squares[:, 0] + squares[:, 1] + squares[:, 2] + squares[:, 3]
+    return result / np.sqrt(total)[:, None]
+
+
+def _by_largest(case: int, m: FloatArray, trace: FloatArray) -> FloatArray:
+    """Quaternions up to length: ``case`` is the largest diagonal entry, or 3 for the trace."""
+    q = np.empty((len(m), 4))
+    if case == 3:
+        q[:, 0] = m[:, 2, 1] - m[:, 1, 2]
+        q[:, 1] = m[:, 0, 2] - m[:, 2, 0]
+        q[:, 2] = m[:, 1, 0] - m[:, 0, 1]
+        q[:, 3] = 1 + trace
+        return q
+    i, j, k = case, (case + 1) % 3, (case + 2) % 3
+    q[:, i] = 1 - trace + 2 * m[:, i, i]
+    q[:, j] = m[:, j, i] + m[:, i, j]
+    q[:, k] = m[:, k, i] + m[:, i, k]
+    q[:, 3] = m[:, k, j] - m[:, j, k]
+    return q

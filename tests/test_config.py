@@ -1,0 +1,89 @@
+import pytest
+from pydantic import Field, ValidationError, model_validator
+
+from metarl.config import Config
+from metarl.errors import ConfigError
+
+
+class Inner(Config):
+    step_size: float = Field(0.1, gt=0)
+    num_steps: int = Field(1, ge=0)
+
+
+class Settings(Config):
+    inner_lr: float = Field(gt=0)
+    meta_batch_size: int = Field(20, ge=1)
+    hidden_sizes: tuple[int, ...] = (64, 64)
+    inner: Inner = Inner()
+    several: tuple[Inner, ...] = ()
+
+    @model_validator(mode="after")
+    def batch_fits(self):
+        if self.meta_batch_size == 13:
+            raise ValueError("meta_batch_size and inner_lr don't go together")
+        return self
+
+
+def faults(**values) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        Settings(**values)
+    return str(caught.value).splitlines()
+
+
+def test_good_settings_are_built():
+    settings = Settings(inner_lr=0.1, inner={"num_steps": 3})
+    assert settings == Settings(inner_lr=0.1, inner=Inner(num_steps=3))
+
+
+def test_all_faults_are_told_at_once_with_field_value_and_what_is_allowed():
+    lines = faults(inner_lr=-0.5, meta_batch_size=0, hidden_sizes="wide", inner={"num_steps": -1})
+    assert len(lines) == 4
+    assert lines[0].startswith("inner_lr: got -0.5; ")
+    assert "greater than 0" in lines[0]
+    assert lines[1].startswith("meta_batch_size: got 0; ")
+    assert "greater than or equal to 1" in lines[1]
+    assert lines[2].startswith("hidden_sizes: got 'wide'; ")
+    assert lines[3].startswith("inner.num_steps: got -1; ")
+
+
+def test_a_misspelt_setting_gets_the_nearest_known_one():
+    assert faults(inner_lr=1, meta_batchsize=4) == [
+        "meta_batchsize: no such setting; did you mean meta_batch_size?"
+    ]
+
+
+def test_an_unknown_setting_far_from_all_gets_the_list():
+    assert faults(inner_lr=1, zzz=4) == [
+        "zzz: no such setting; known: inner_lr, meta_batch_size, hidden_sizes, inner, several."
+    ]
+
+
+def test_a_misspelt_setting_inside_another_gets_the_nearest_one_there():
+    assert faults(inner_lr=1, inner={"stepsize": 4}) == [
+        "inner.stepsize: no such setting; did you mean step_size?"
+    ]
+
+
+def test_a_misspelt_setting_inside_a_list_is_named():
+    assert faults(inner_lr=1, several=[{"stepsize": 4}]) == ["several.0.stepsize: no such setting."]
+
+
+def test_a_missing_setting_is_called_missing():
+    assert faults(meta_batch_size=4) == ["inner_lr: is missing."]
+
+
+def test_a_fault_between_settings_is_told_without_a_field():
+    assert faults(inner_lr=1, meta_batch_size=13) == [
+        "Value error, meta_batch_size and inner_lr don't go together."
+    ]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_are_finite(value):
+    (line,) = faults(inner_lr=value)
+    assert line.startswith(f"inner_lr: got {value}; ")
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings(inner_lr=1).inner_lr = 2
