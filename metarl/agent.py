@@ -102,6 +102,8 @@ class Agent(ABC):
         """
         if num_steps < 0:
             raise ConfigError(f"num_steps: got {num_steps}; must be at least 0.")
+        if seed is not None and seed < 0:
+            raise ConfigError(f"seed: got {seed}; must be at least 0.")
         policy = self.unadapted()
         stream = Stream(self.seed if seed is None else seed).child(Purpose.ADAPTATION)
         source = self.benchmark.train if distribution is None else distribution

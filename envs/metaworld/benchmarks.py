@@ -20,7 +20,13 @@ from metarl.errors import ConfigError, UnknownNameError
 from metarl.tasks import Benchmark, Task
 
 from .distribution import MetaWorldTasks
-from .environment import FAMILIES, MAX_EPISODE_STEPS, REWARD_VERSIONS, metaworld_task
+from .environment import (
+    FAMILIES,
+    MAX_EPISODE_STEPS,
+    REWARD_VERSIONS,
+    check_horizon,
+    metaworld_task,
+)
 
 SETTINGS = ("max_episode_steps", "reward_version", "backend")
 
@@ -123,6 +129,7 @@ def _benchmark(
     if seed < 0:
         raise ConfigError(f"seed: got {seed}; must be at least 0.")
     horizon = settings.get("max_episode_steps", MAX_EPISODE_STEPS)
+    check_horizon(horizon)  # now, as drawing the tasks takes seconds
     backend = settings.get("backend", "fast")
     drawn = source(seed=seed, **arguments)
 

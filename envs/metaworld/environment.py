@@ -51,6 +51,10 @@ _DIVERGED = [
 ]
 
 
+_MAX_DRAWS = 100
+"""A reset asks for the task's vector about twice."""
+
+
 class MetaWorldEnv(gymnasium.Env[npt.NDArray[np.float64], npt.NDArray[np.float32]]):
     """A Meta-World environment with a fixed task.
 
@@ -90,6 +94,9 @@ class MetaWorldEnv(gymnasium.Env[npt.NDArray[np.float64], npt.NDArray[np.float32
         self.task = task
         self._reward_version = parameters["reward_version"]
         self._step_count = 0
+        self._num_draws = 0
+        self._draw = self.inner._get_state_rand_vec
+        self.inner._get_state_rand_vec = self._draw_or_refuse
         self.set_task(task)
         if mujoco.get_mju_user_warning() is None:
             # MuJoCo would print, and write MUJOCO_LOG.TXT into the working directory.
@@ -99,11 +106,17 @@ class MetaWorldEnv(gymnasium.Env[npt.NDArray[np.float64], npt.NDArray[np.float32
         """Moves to another task of the same family and reward version, from the next reset on.
 
         Raises:
-            TaskError: If the task is of another family or reward version.
+            TaskError: If the task is of another family or reward version, or its vector hasn't the
+                family's length.
         """
         family, parameters = read_task(task)
         if (family, parameters["reward_version"]) != (self.task.family, self._reward_version):
             raise TaskError(f"task: got {task!r}; this environment is of {self.task!r}.")
+        length = self.inner._random_reset_space.low.size
+        if len(parameters["rand_vec"]) != length:
+            raise TaskError(
+                f"rand_vec: got {parameters['rand_vec']}; {family} needs {length} numbers."
+            )
         data = {
             "env_cls": ALL_V3_ENVIRONMENTS[family],
             "rand_vec": np.array(parameters["rand_vec"], dtype=np.float64),
@@ -115,10 +128,14 @@ class MetaWorldEnv(gymnasium.Env[npt.NDArray[np.float64], npt.NDArray[np.float32
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[npt.NDArray[np.float64], dict[str, Any]]:
-        """Starts an episode."""
+        """Starts an episode.
+
+        Raises:
+            TaskError: If the family refuses the task's vector, e.g. a goal too near the object.
+        """
         super().reset(seed=seed)
         del options
-        self._step_count = 0
+        self._step_count = self._num_draws = 0
         observation, info = self.inner.reset()
         return observation, dict(info)
 
@@ -152,6 +169,18 @@ class MetaWorldEnv(gymnasium.Env[npt.NDArray[np.float64], npt.NDArray[np.float32
     def close(self) -> None:
         """Frees the renderer."""
         self.inner.close()
+
+    def _draw_or_refuse(self) -> npt.NDArray[np.float64]:
+        """Gives the task's vector; a family that rejects it would ask for another one for ever."""
+        self._num_draws += 1
+        if self._num_draws > _MAX_DRAWS:
+            parameters = self.task.parameters
+            raise TaskError(
+                f"rand_vec: got {parameters['rand_vec']}; {self.task.family} refuses it "
+                "(in Meta-World's own tasks, object and goal keep a distance)."
+            )
+        vector: npt.NDArray[np.float64] = self._draw()
+        return vector
 
 
 def metaworld_task(
@@ -195,6 +224,13 @@ def read_task(task: Task) -> tuple[str, dict[str, Any]]:
         raise TaskError(
             f"task: got parameters {sorted(parameters)}; "
             "needs rand_vec, goal_observable and reward_version."
+        )
+    rand_vec = parameters["rand_vec"]
+    if not isinstance(rand_vec, list) or not all(type(x) in (int, float) for x in rand_vec):
+        raise TaskError(f"rand_vec: got {rand_vec!r}; must be a list of numbers.")
+    if not isinstance(parameters["goal_observable"], bool):
+        raise TaskError(
+            f"goal_observable: got {parameters['goal_observable']!r}; must be true or false."
         )
     if parameters["reward_version"] not in REWARD_VERSIONS:
         raise TaskError(

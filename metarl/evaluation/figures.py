@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from metarl.errors import ConfigError
 from metarl.evaluation.result import Estimate, Evaluation
 
 COLOURS = ("#1f6fb4", "#c4681a", "#3a8f5c", "#8a5aa8")
@@ -23,17 +25,22 @@ def adaptation_figure(evaluations: Mapping[str, Evaluation], kind: str = "png") 
 
     Returns:
         The picture as a file's content.
+
+    Raises:
+        ConfigError: If there is no evaluation.
     """
+    if not evaluations:
+        raise ConfigError("evaluations: got none; needs at least one curve.")
     first = next(iter(evaluations.values()))
     panels = [("episode_return", "return", 1.0)]
-    if first.summary()[0].success_final is not None:
+    if all(each.summary()[0].success_final is not None for each in evaluations.values()):
         panels.append(("success_final", "success at the last step (%)", 100.0))
         panels.append(("success_any", "success at any step (%)", 100.0))
     figure = Figure(figsize=(3.6 * len(panels), 3.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (field, label, scale) in zip(axes, panels, strict=True):
-        for (name, evaluation), colour in zip(evaluations.items(), COLOURS, strict=False):
+        for (name, evaluation), colour in zip(evaluations.items(), cycle(COLOURS), strict=False):
             _draw_curve(axis, evaluation, field, scale, name, colour)
         axis.set_xlabel("adaptation steps")
         axis.set_ylabel(label)

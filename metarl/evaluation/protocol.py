@@ -55,7 +55,12 @@ def evaluate(
     Raises:
         ConfigError: If a number is out of range, or there are no held-out tasks.
     """
-    _check(num_adaptation_steps, adaptation_episodes, evaluation_episodes)
+    _check(
+        num_adaptation_steps=(num_adaptation_steps, 0),
+        adaptation_episodes=(adaptation_episodes, 1),
+        evaluation_episodes=(evaluation_episodes, 1),
+        seed=(seed, 0),
+    )
     if distribution is None:
         distribution = agent.benchmark.test
     if distribution is None:
@@ -110,14 +115,10 @@ def evaluate(
     )
 
 
-def _check(num_adaptation_steps: int, adaptation_episodes: int, evaluation_episodes: int) -> None:
-    for name, value, least in (
-        ("num_adaptation_steps", num_adaptation_steps, 0),
-        ("adaptation_episodes", adaptation_episodes, 1),
-        ("evaluation_episodes", evaluation_episodes, 1),
-    ):
-        if value < least:
-            raise ConfigError(f"{name}: got {value}; must be at least {least}.")
+def _check(**least: tuple[int, int]) -> None:
+    for name, (value, minimum) in least.items():
+        if value < minimum:
+            raise ConfigError(f"{name}: got {value}; must be at least {minimum}.")
 
 
 def _choose_tasks(

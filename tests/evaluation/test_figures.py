@@ -1,0 +1,109 @@
+import io
+from xml.etree import ElementTree
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from metarl.errors import ConfigError
+from metarl.evaluation import Evaluation, EvaluationRow
+from metarl.evaluation.figures import adaptation_figure
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def evaluation(level: float = 0.0, *, success: bool | None = True) -> Evaluation:
+    rows = [
+        EvaluationRow(
+            task_index=task,
+            family="reach-v3",
+            task=f"{task:016x}",
+            adaptation_step=step,
+            episode=0,
+            length=10,
+            episode_return=level + step + 0.1 * task,
+            success_any=success,
+            success_final=None if success is None else task < step,
+            unstable=False,
+        )
+        for step in range(3)
+        for task in range(4)
+    ]
+    return Evaluation(rows, {"benchmark": "ml1/reach-v3", "num_tasks": 4})
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return matplotlib.image.imread(io.BytesIO(png), format="png")
+
+
+def texts(svg: bytes) -> str:
+    """Matplotlib draws text as paths and keeps the words in comments."""
+    parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
+    root = ElementTree.fromstring(svg, parser=parser)
+    assert root.tag == f"{SVG}svg"
+    return "\n".join(e.text for e in root.iter(ElementTree.Comment))
+
+
+def test_png_is_a_picture_with_something_on_it():
+    picture = pixels(adaptation_figure({"MAML": evaluation()}, "png"))
+    height, width, channels = picture.shape
+    assert height > 300
+    assert width > 2 * height
+    assert channels == 4
+    assert len(np.unique(picture.reshape(-1, 4), axis=0)) > 100
+
+
+def test_svg_names_benchmark_axes_and_curves():
+    words = texts(adaptation_figure({"MAML": evaluation(), "control": evaluation(2.0)}, "svg"))
+    for word in (
+        "ml1/reach-v3: 4 tasks",
+        "adaptation steps",
+        "return",
+        "success at the last step (%)",
+        "success at any step (%)",
+        "MAML",
+        "control",
+    ):
+        assert word in words
+
+
+def test_svg_is_the_same_every_time():
+    def without_ids(svg: bytes) -> list[str]:
+        return [line for line in texts(svg).splitlines() if line.strip()]
+
+    first, second = (adaptation_figure({"": evaluation()}, "svg") for _ in range(2))
+    assert b"<dc:date>" not in first
+    assert without_ids(first) == without_ids(second)
+
+
+def test_a_family_without_success_has_one_panel():
+    with_success = pixels(adaptation_figure({"": evaluation()}))
+    without = pixels(adaptation_figure({"": evaluation(success=None)}))
+    assert without.shape[1] == pytest.approx(with_success.shape[1] / 3, abs=2)
+    words = texts(adaptation_figure({"": evaluation(success=None)}, "svg"))
+    assert "success" not in words
+
+
+def test_families_with_and_without_success_meet_in_the_return_alone():
+    for curves in (("a", "b"), ("b", "a")):
+        both = {"a": evaluation(), "b": evaluation(success=None)}
+        words = texts(adaptation_figure({name: both[name] for name in curves}, "svg"))
+        assert "return" in words
+        assert "success" not in words
+
+
+def test_another_curve_changes_the_picture():
+    one = adaptation_figure({"a": evaluation()})
+    assert not np.array_equal(
+        pixels(one), pixels(adaptation_figure({"a": evaluation(), "b": evaluation(3.0)}))
+    )
+
+
+def test_every_curve_is_drawn_however_many_there_are():
+    words = texts(adaptation_figure({f"curve {i}": evaluation(i) for i in range(6)}, "svg"))
+    assert all(f"curve {i}" in words for i in range(6))
+
+
+def test_nothing_to_draw_is_refused():
+    with pytest.raises(ConfigError, match="evaluations: got none"):
+        adaptation_figure({})
