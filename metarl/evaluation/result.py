@@ -114,17 +114,7 @@ class Evaluation:
 
     def table(self, title: str | None = None) -> Table:
         """The summary as a table for the terminal."""
-        table = Table(title=title)
-        for heading in ("adaptation steps", "return", "success, last step", "success, any step"):
-            table.add_column(heading, justify="right")
-        for line in self.summary():
-            table.add_row(
-                str(line.adaptation_step),
-                _number(line.episode_return),
-                _percent(line.success_final),
-                _percent(line.success_any),
-            )
-        return table
+        return comparison_table({"": self}, title)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -181,6 +171,31 @@ def _parse_row(line: Mapping[str, str]) -> EvaluationRow:
         success_final=flags[line["success_final"]],
         unstable=unstable,
     )
+
+
+def comparison_table(evaluations: Mapping[str, Evaluation], title: str | None = None) -> Table:
+    """Several evaluations' summaries as one table for the terminal.
+
+    Args:
+        evaluations: By the label that their rows get; a single one may have an empty label.
+        title: Heading of the table.
+    """
+    table = Table(title=title)
+    if any(evaluations):
+        table.add_column("")
+    for heading in ("adaptation steps", "return", "success, last step", "success, any step"):
+        table.add_column(heading, justify="right")
+    for label, evaluation in evaluations.items():
+        for line in evaluation.summary():
+            table.add_row(
+                *([label] if any(evaluations) else []),
+                str(line.adaptation_step),
+                _number(line.episode_return),
+                _percent(line.success_final),
+                _percent(line.success_any),
+            )
+        table.add_section()
+    return table
 
 
 def estimate(values: npt.NDArray[np.float64]) -> Estimate:

@@ -1,0 +1,143 @@
+"""Training runs whose results are in `results/`, each a set of variants over three seeds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from metarl.agents import MAML
+from metarl.cli import load_run, train
+from metarl.envs import make_benchmark
+from metarl.evaluation import Evaluation, evaluate
+from metarl.runs import RunFolder
+
+ROOT = Path(__file__).resolve().parent.parent
+CORES = os.cpu_count() or 1
+SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train, how long, and on what to evaluate.
+
+    Attributes:
+        name: Of the result card and the run folders.
+        title: Heading of the result card.
+        benchmark: As `metarl tasks` lists it.
+        max_episode_steps: Horizon.
+        iterations: Iterations of training.
+        num_tasks: Held-out tasks to evaluate on; None for all.
+        variants: Settings of MAML by label. The control trains with inner learning rate 0 and
+            adapts as the others do: what it gains is fine-tuning, not meta-learning.
+    """
+
+    name: str
+    title: str
+    benchmark: str
+    max_episode_steps: int
+    iterations: int
+    num_tasks: int | None
+    variants: dict[str, dict[str, Any]]
+
+    @property
+    def total_timesteps(self) -> int:
+        """Environment steps of a run: 20 tasks x 10 episodes, before and after adaptation."""
+        return self.iterations * 20 * 10 * self.max_episode_steps * 2
+
+
+def with_control(inner_lr: float, **settings: Any) -> dict[str, dict[str, Any]]:
+    """MAML and its control under the same settings."""
+    common = {"meta_batch_size": 20, "episodes_per_task": 10, **settings}
+    return {
+        "MAML": {"inner_lr": inner_lr, **common},
+        "control": {"inner_lr": 0.0, "adaptation_lr": inner_lr, **common},
+    }
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="ml1-reach",
+            title="Meta-World ML1 reach-v3: MAML-TRPO and its control",
+            benchmark="ml1/reach-v3",
+            max_episode_steps=150,
+            iterations=21,
+            num_tasks=None,
+            variants=with_control(0.05),
+        ),
+        Recipe(
+            name="navigation",
+            title="2-D navigation: MAML-TRPO and its control",
+            benchmark="navigation",
+            max_episode_steps=50,
+            iterations=30,
+            num_tasks=100,
+            variants=with_control(0.1),
+        ),
+    )
+}
+
+BENCHMARK_SEED = 10  # away from the seeds of training; ML1 tests on goals of seed + 1
+
+
+def run_folder(recipe: Recipe, variant: str, seed: int, runs: Path) -> Path:
+    """Where one run lies."""
+    return runs / f"{recipe.name}-{variant.lower()}-seed{seed}"
+
+
+def train_or_resume(
+    recipe: Recipe, variant: str, seed: int, runs: Path, workers: int, console: Console
+) -> int:
+    """Trains one run, or what is left of it; returns the exit code."""
+    path = run_folder(recipe, variant, seed, runs)
+    run = RunFolder(path)
+    if run.checkpoints():
+        agent = load_run(path, num_workers=workers)
+        if agent.num_timesteps >= recipe.total_timesteps:
+            console.print(f"{path} is trained; remove it to train again", highlight=False)
+            return 0
+        console.print(f"going on with {path}", highlight=False)
+    else:
+        shutil.rmtree(path, ignore_errors=True)  # interrupted before its first checkpoint
+        benchmark = make_benchmark(
+            recipe.benchmark, seed=BENCHMARK_SEED, max_episode_steps=recipe.max_episode_steps
+        )
+        agent = MAML(benchmark, seed=seed, num_workers=workers, **recipe.variants[variant])
+        config = {
+            "algorithm": "maml",
+            "benchmark": recipe.benchmark,
+            "benchmark_seed": BENCHMARK_SEED,
+            "max_episode_steps": recipe.max_episode_steps,
+            "total_timesteps": recipe.total_timesteps,
+            "seed": seed,
+            "maml": agent.config.model_dump(mode="json"),
+        }
+        RunFolder.create(path, config, benchmark.manifest())
+        console.print(
+            f"meta-training on {recipe.benchmark}, {variant}, seed {seed}: {path}", highlight=False
+        )
+    return train(agent, run, recipe.total_timesteps, checkpoint_every=1)
+
+
+def evaluate_run(recipe: Recipe, variant: str, seed: int, runs: Path, workers: int) -> Evaluation:
+    """Evaluates one run on held-out tasks after 0, 1 and 2 adaptation steps, and saves that."""
+    path = run_folder(recipe, variant, seed, runs)
+    agent = load_run(path)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        line = bar.add_task("evaluating on held-out tasks")
+        evaluation = evaluate(
+            agent,
+            num_tasks=recipe.num_tasks,
+            num_adaptation_steps=2,
+            num_workers=workers,
+            progress=lambda done, total: bar.update(line, completed=done, total=total),
+        )
+    evaluation.save(path / "evaluation" / "test")
+    return evaluation
