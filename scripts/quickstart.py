@@ -52,8 +52,8 @@ def main() -> int:
     )
     console.print(
         "\nWhat this shows: the policy adapts to goals that it was never trained on. The control "
-        "is the same\ntraining with inner learning rate 0, adapted the same way: only what MAML gains "
-        "beyond it is due to\nmeta-learning. One seed proves little; three are in "
+        "is the same\ntraining with inner learning rate 0, adapted the same way: only what "
+        "MAML gains beyond it is due to\nmeta-learning. One seed proves little; three are in "
         "results/ml1-reach.md.",
         highlight=False,
     )

@@ -150,8 +150,8 @@ def as_markdown(recipe: Recipe, card: dict[str, Any]) -> str:
         "",
         f"Evaluated on {protocol['num_tasks']} held-out tasks, horizon "
         f"{protocol['max_episode_steps']}, after 0, 1 and 2 adaptation steps. Each step learns "
-        f"from {protocol['adaptation_episodes']} episodes with sampled actions, the second at half the "
-        "rate; results are by the mean action, one episode per task (the environment is "
+        f"from {protocol['adaptation_episodes']} episodes with sampled actions, the second at half "
+        "the rate; results are by the mean action, one episode per task (the environment is "
         "deterministic). The control is the same training with inner learning rate 0, adapted the "
         "same way: what it gains is fine-tuning, and only what MAML gains beyond it is due to "
         "meta-learning.",

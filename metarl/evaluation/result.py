@@ -183,8 +183,8 @@ def comparison_table(evaluations: Mapping[str, Evaluation], title: str | None = 
     table = Table(title=title)
     if any(evaluations):
         table.add_column("")
-    for heading in ("adaptation steps", "return", "success, last step", "success, any step"):
-        table.add_column(heading, justify="right")
+    for heading in ("steps", "return", "success, last step", "success, any step"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for label, evaluation in evaluations.items():
         for line in evaluation.summary():
             table.add_row(
@@ -214,7 +214,8 @@ def _estimate_or_none(values: npt.NDArray[np.float64] | None) -> Estimate | None
 
 
 def _number(value: Estimate) -> str:
-    return f"{value.mean:.1f} [{value.low:.1f}, {value.high:.1f}]"
+    digits = 0 if abs(value.mean) >= 100 else 1
+    return f"{value.mean:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
 
 
 def _percent(value: Estimate | None) -> str:
