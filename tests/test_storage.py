@@ -72,7 +72,7 @@ def names(path: Path) -> list[str]:
 
 
 @given(st.dictionaries(st.text(), json_values, max_size=4))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_was_written_comes_back_to_the_bit(state):
     with folder() as root:
         write_checkpoint(root / "new" / "checkpoint", params(), state)
@@ -123,7 +123,7 @@ def place(path: Path, contents: dict[str, bytes]) -> Path:
 
 @pytest.mark.parametrize("name", FILES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_flipped_bit_is_noticed_in_every_file(whole, name, data):
     content = bytearray(whole[name])
     position = data.draw(st.integers(0, 8 * len(content) - 1))
@@ -209,7 +209,7 @@ def test_nothing_is_unpickled(whole, name, dump, load, tmp_path):
 
 @pytest.mark.parametrize("name", ["params.safetensors", "state.json"])
 @given(content=st.binary(max_size=200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_hostile_files_with_right_checksums_are_refused(whole, name, content):
     assume(content.strip() != b"{}")
     contents = {"params.safetensors": whole["params.safetensors"], "state.json": b"{}"}
@@ -320,7 +320,7 @@ def test_a_failing_write_file_keeps_the_old_file_and_leaves_nothing(
 
 
 @given(json_values)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_json_comes_back_to_the_bit(value):
     with folder() as root:
         write_json(root / "file.json", value)

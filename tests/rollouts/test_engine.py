@@ -28,8 +28,8 @@ def engine():
 
 
 @pytest.fixture(scope="module")
-def engine_with_workers():
-    with RolloutEngine(StubTasks(tasks_per_vec=2), POLICY, num_workers=2) as engine:
+def engine_with_a_worker():
+    with RolloutEngine(StubTasks(tasks_per_vec=2), POLICY, num_workers=1) as engine:
         yield engine
 
 
@@ -104,18 +104,18 @@ def test_one_set_of_parameters_serves_all_tasks(engine):
     assert_same(batch, engine.collect(TASKS, [shared] * 7, STREAM, num_episodes=2))
 
 
-def test_workers_give_the_bits_of_this_process(engine, engine_with_workers):
+def test_a_worker_gives_the_bits_of_this_process(engine, engine_with_a_worker):
     params = varied_params()
     for stream in (STREAM, STREAM.child(9)):
         assert_same(
-            engine_with_workers.collect(TASKS, params, stream, num_episodes=5),
+            engine_with_a_worker.collect(TASKS, params, stream, num_episodes=5),
             engine.collect(TASKS, params, stream, num_episodes=5),
         )
 
 
-def test_a_batch_of_fewer_tasks_has_the_same_first_ones(engine, engine_with_workers):
+def test_a_batch_of_fewer_tasks_has_the_same_first_ones(engine, engine_with_a_worker):
     whole = engine.collect(TASKS, POLICY.params(), STREAM, num_episodes=3)
-    part = engine_with_workers.collect(TASKS[:3], POLICY.params(), STREAM, num_episodes=3)
+    part = engine_with_a_worker.collect(TASKS[:3], POLICY.params(), STREAM, num_episodes=3)
     assert torch.equal(part.observations, whole.observations[:3])
     assert torch.equal(part.actions, whole.actions[:3])
 

@@ -265,8 +265,8 @@ def test_a_worker_that_died_between_runs_is_told():
 @pytest.mark.timeout(60)
 def test_ctrl_c_leaves_no_worker():
     """The environment itself presses it, so that work is surely under way."""
-    with fresh_workers(2) as (executor, _), pytest.raises(KeyboardInterrupt):
-        executor.run(jobs_for([failing("interrupt", pid=os.getpid())] * 2))
+    with fresh_workers(1) as (executor, _), pytest.raises(KeyboardInterrupt):
+        executor.run(jobs_for([failing("interrupt", pid=os.getpid())]))
 
 
 def test_closing_the_serial_executor_closes_its_environments():
