@@ -22,6 +22,7 @@ from rich.table import Table
 from metarl.agent import Agent
 from metarl.agents.maml import MAML, MAMLConfig
 from metarl.config import Config
+from metarl.display import LiveDisplay
 from metarl.envs import BENCHMARKS, make_benchmark
 from metarl.envs.metaworld import FAMILIES
 from metarl.envs.registry import check_benchmark_name
@@ -100,8 +101,9 @@ def train(agent: MAML, run: RunFolder, total_timesteps: int, checkpoint_every: i
     if not run.checkpoints():
         run.save_checkpoint(agent)
     recorder = RunRecorder(run, agent.iteration, checkpoint_every)
-    with _GracefulStop() as stop, agent:
-        agent.learn(total_timesteps, callback=[recorder, stop], progress_bar=True)
+    display = LiveDisplay(total_timesteps, agent.num_timesteps, _ERR)
+    with _GracefulStop() as stop, agent, display:
+        agent.learn(total_timesteps, callback=[recorder, display, stop])
         checkpoint = run.save_checkpoint(agent)
     recorder.close()
     if stop.received is not None:
@@ -346,10 +348,11 @@ def _forecast(agent: MAML, total_timesteps: int) -> str:
     per_iteration = agent.timesteps_per_iteration
     iterations = -(-total_timesteps // per_iteration)
     cores = min(max(1, agent.num_workers), os.cpu_count() or 1)
-    minutes = iterations * per_iteration * per_step / cores / 60
+    seconds = iterations * per_iteration * per_step / cores
+    duration = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
     return (
-        f"{iterations} iterations of {per_iteration:,} steps; simulation takes about "
-        f"{minutes:.1f} min ({1e6 * per_step:.0f} us a step, {cores} cores), updates come on top"
+        f"{iterations} iterations of {per_iteration:,} steps: about {duration} of simulation on "
+        f"{cores} cores ({1e6 * per_step:.0f} us a step), plus the updates"
     )
 
 
