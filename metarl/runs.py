@@ -14,10 +14,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -74,9 +75,9 @@ class RunFolder:
         """
         try:
             loaded = yaml.safe_load((self.path / "config.yaml").read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise CheckpointError(f"{self.path}: is no run folder (it lacks config.yaml)") from None
-        except yaml.YAMLError as error:
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
             raise CheckpointError(f"{self.path / 'config.yaml'}: {error}") from None
         if not isinstance(loaded, dict):
             raise CheckpointError(f"{self.path / 'config.yaml'}: holds no settings")
@@ -122,22 +123,24 @@ class RunRecorder:
 
         self.run = run
         self.checkpoint_every = checkpoint_every
-        self._board = SummaryWriter(str(run.path / "tensorboard"))
         self._metrics = run.path / "metrics.csv"
-        if self._metrics.exists():
-            head, *lines = self._metrics.read_text().splitlines(keepends=True)
-            kept = [line for line in lines if float(line.split(",")[0]) <= iteration]
-            write_file(self._metrics, "".join([head, *kept]).encode())
+        self._columns, rows = _read_metrics(self._metrics)
+        kept = [row for row in rows if float(row["iteration"]) <= iteration]
+        purge_step = None
+        if self._columns:
+            self._write_metrics(kept)
+            purge_step = 1 + int(float(kept[-1]["timesteps"])) if kept else 0
+        self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=purge_step)
 
     def __call__(self, agent: Agent, figures: Mapping[str, float]) -> None:
         """Records one iteration."""
-        names = sorted(figures, key=lambda name: ("/" in name, name))  # iteration comes first
-        new = not self._metrics.exists()
+        if figures.keys() - set(self._columns):
+            names = {*self._columns, *figures}
+            _, rows = _read_metrics(self._metrics)
+            self._columns = sorted(names, key=lambda name: ("/" in name, name))  # iteration first
+            self._write_metrics(rows)
         with self._metrics.open("a", newline="") as file:
-            writer = csv.DictWriter(file, names, lineterminator="\n")
-            if new:
-                writer.writeheader()
-            writer.writerow(dict(figures))
+            csv.DictWriter(file, self._columns, lineterminator="\n").writerow(dict(figures))
             file.flush()
             os.fsync(file.fileno())
         for name, value in figures.items():
@@ -149,6 +152,22 @@ class RunRecorder:
     def close(self) -> None:
         """Flushes the event file."""
         self._board.close()
+
+    def _write_metrics(self, rows: Sequence[Mapping[str, str]]) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_file(self._metrics, text.getvalue().encode())
+
+
+def _read_metrics(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns and rows of a table, without a last line that a killed run left unended."""
+    if not path.exists():
+        return [], []
+    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    reader = csv.DictReader(lines)
+    return list(reader.fieldnames or []), list(reader)
 
 
 def _versions() -> dict[str, Any]:
