@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -16,6 +16,25 @@ from metarl.errors import TaskError
 
 if TYPE_CHECKING:
     from metarl.tasks import Task
+
+
+@runtime_checkable
+class DeferredVectorEnv(Protocol):
+    """A vector environment that can put off its rewards and compute many steps' at once.
+
+    Acting needs observations only. Where rewards are array arithmetic, doing it for many steps
+    together spreads its fixed cost.
+    """
+
+    def advance(
+        self, actions: Any
+    ) -> tuple[Any, npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Steps as ``step`` does; returns observations, terminated, truncated and unstable."""
+        ...
+
+    def settle(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Returns rewards and success of the ``T`` steps since the last call, ``[T, N]`` each."""
+        ...
 
 
 class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):

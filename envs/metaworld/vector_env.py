@@ -90,20 +90,38 @@ class MetaWorldVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             InvalidActionError: If an action isn't finite.
         """
+        observations, terminated, truncated, unstable = self.advance(actions)
+        rewards = self._worlds.settle()
+        info: dict[str, Any] = {
+            **{key: values[0] for key, values in rewards.info.items()},
+            "is_success": rewards.info["success"][0] > 0,
+            "sim_unstable": unstable,
+        }
+        return observations, rewards.reward[0], terminated, truncated, info
+
+    def advance(
+        self, actions: npt.NDArray[Any]
+    ) -> tuple[
+        npt.NDArray[np.float64],
+        npt.NDArray[np.bool_],
+        npt.NDArray[np.bool_],
+        npt.NDArray[np.bool_],
+    ]:
+        """Steps without rewards; see :class:`metarl.vector.DeferredVectorEnv`."""
         active = ~self._truncations
         finite = np.isfinite(actions).all(axis=1) | ~active
         if not finite.all():
             row = int(np.argmin(finite))
             raise InvalidActionError(f"action: row {row} is {actions[row]}; must be finite.")
-        step = self._worlds.step(np.clip(actions, -1.0, 1.0), active)
-        self._observations = step.obs
-        self._truncations |= step.truncated
-        info: dict[str, Any] = {
-            **step.info,
-            "is_success": step.info["success"] > 0,
-            "sim_unstable": step.diverged,
-        }
-        return step.obs, step.reward, self._terminations.copy(), self._truncations.copy(), info
+        moved = self._worlds.advance(np.clip(actions, -1.0, 1.0), active)
+        self._observations = moved.obs
+        self._truncations |= moved.truncated
+        return moved.obs, self._terminations.copy(), self._truncations.copy(), moved.diverged
+
+    def settle(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Rewards and success of the steps since the last call, ``[T, N]`` each."""
+        rewards = self._worlds.settle()
+        return rewards.reward, rewards.info["success"] > 0
 
 
 @cache

@@ -20,9 +20,13 @@ from metarl.rollouts.jobs import Job, JobResult
 from metarl.spaces import clip_actions, flatten_observations
 from metarl.tasks import TaskDistribution
 from metarl.threads import torch_threads
+from metarl.vector import DeferredVectorEnv
 
 _KEPT_SHAPES = 3
 """Vector environments kept by shape: adaptation, evaluation, and the rest of a division."""
+
+_STEPS_PER_SETTLEMENT = 25
+"""Steps whose rewards are computed together, where an environment offers that."""
 
 
 class Collector:
@@ -46,8 +50,14 @@ class Collector:
             Exception: Whatever an environment raises, with a note that says which task, seed and
                 step it happened at.
         """
+        if not jobs:
+            return []
         with torch_threads(1), torch.inference_mode():
-            return self._run_together(jobs)
+            try:
+                return self._run_together(jobs)
+            except BaseException:
+                self.close()  # environments stopped half-way are of no further use
+                raise
 
     def close(self) -> None:
         """Closes the environments."""
@@ -62,45 +72,32 @@ class Collector:
             _Run(job, actor, horizon, self.distribution)
             for job, actor in zip(jobs, self._actors_for(len(jobs)), strict=False)
         ]
+        stepper = _DeferredSteps if isinstance(vec, DeferredVectorEnv) else _Steps
+        steps = stepper(vec, horizon)
         seeds: Any = [seed for run in runs for seed in run.seeds]  # Gymnasium's type says one int
         observations, _ = vec.reset(seed=seeds)
-        active = np.ones(vec.num_envs, dtype=np.bool_)
         for step in range(horizon):
             rows = flatten_observations(vec.single_observation_space, observations)
             blocks = rows.reshape(len(jobs), episodes, -1)
-            under_way = active.reshape(len(jobs), episodes)
+            under_way = steps.active.reshape(len(jobs), episodes)
             actions = np.concatenate(
                 [run.act(step, *own) for run, *own in zip(runs, blocks, under_way, strict=True)]
             )
             clipped = clip_actions(vec.single_action_space, actions)
             try:
-                observations, rewards, terminated, truncated, infos = vec.step(clipped)
+                observations = steps.take(step, clipped)
             except Exception as error:
                 families = sorted({job.task.family for job in jobs})
                 error.add_note(f"in a rollout of {', '.join(families)}, step {step}")
                 raise
-            truncated = truncated | (step == horizon - 1)
-            success: Any = infos.get("success")
-            reported = infos.get("_success")  # by Gymnasium's custom, the rows that have the flag
-            unstable = infos.get("sim_unstable")
-            for index, run in enumerate(runs):
-                block = slice(index * episodes, (index + 1) * episodes)
-                silent = reported is not None and not reported[block].any()
-                run.record(
-                    step,
-                    active=active[block],
-                    rewards=rewards[block],
-                    terminated=terminated[block],
-                    truncated=truncated[block],
-                    success=None if success is None or silent else success[block],
-                    unstable=None if unstable is None else unstable[block],
-                )
-            active &= ~(terminated | truncated)
-            if not active.any():
+            if not steps.active.any():
                 break
         last = flatten_observations(vec.single_observation_space, observations)
         last_blocks = last.reshape(len(jobs), episodes, -1)
-        return [run.result(block) for run, block in zip(runs, last_blocks, strict=True)]
+        return [
+            run.result(steps, slice(index * episodes, (index + 1) * episodes), block)
+            for index, (run, block) in enumerate(zip(runs, last_blocks, strict=True))
+        ]
 
     def _vec_for(self, jobs: Sequence[Job]) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
         tasks = [job.task for job in jobs]
@@ -179,12 +176,6 @@ class _Run:
             (horizon, episodes, self.policy.num_dist_params), dtype=np.float32
         )
         self.actions: list[Any] = []
-        self.rewards = np.zeros((episodes, horizon), dtype=np.float32)
-        self.mask = np.zeros((episodes, horizon), dtype=np.bool_)
-        self.success: Any = None
-        self.terminated = np.zeros(episodes, dtype=np.bool_)
-        self.truncated = np.zeros(episodes, dtype=np.bool_)
-        self.unstable = np.zeros(episodes, dtype=np.bool_)
 
     def act(
         self, step: int, observations: np.ndarray[Any, Any], active: np.ndarray[Any, Any]
@@ -202,53 +193,84 @@ class _Run:
         self.actions.append(actions)
         return actions
 
-    def record(
-        self,
-        step: int,
-        *,
-        active: np.ndarray[Any, Any],
-        rewards: np.ndarray[Any, Any],
-        terminated: np.ndarray[Any, Any],
-        truncated: np.ndarray[Any, Any],
-        success: np.ndarray[Any, Any] | None,
-        unstable: np.ndarray[Any, Any] | None,
-    ) -> None:
-        self.mask[:, step] = active
-        self.rewards[:, step] = np.where(active, rewards, 0.0)
-        self.terminated |= active & terminated
-        self.truncated |= active & truncated & ~terminated
-        if success is not None:
-            if self.success is None:
-                self.success = np.zeros_like(self.mask)
-            self.success[:, step] = active & np.asarray(success, dtype=np.bool_)
-        if unstable is not None:
-            self.unstable |= active & np.asarray(unstable, dtype=np.bool_)
-
-    def result(self, last_observations: np.ndarray[Any, Any]) -> JobResult:
-        horizon = self.mask.shape[1]
-        filled = len(self.actions)
-        padding = [np.zeros_like(self.actions[0])] * (horizon - filled)
+    def result(
+        self, steps: _Steps, rows: slice, last_observations: np.ndarray[Any, Any]
+    ) -> JobResult:
+        mask = np.ascontiguousarray(steps.mask[:, rows].T)
+        padding = [np.zeros_like(self.actions[0])] * (len(steps.mask) - len(self.actions))
         actions = _episode_major(np.stack(self.actions + padding))
-        actions[~self.mask] = 0
+        actions[~mask] = 0
         dist_params = _episode_major(self.dist_params)
         log_probs = self.policy.log_prob(
             torch.from_numpy(dist_params), torch.from_numpy(actions)
         ).numpy()
+        success = np.ascontiguousarray(steps.success[:, rows].T) & mask
         return JobResult(
-            observations=_episode_major(self.observations) * self.mask[..., None],
+            observations=_episode_major(self.observations) * mask[..., None],
             actions=actions,
-            rewards=self.rewards,
-            log_probs=np.where(self.mask, log_probs, np.float32(0)),
-            dist_params=dist_params * self.mask[..., None],
-            mask=self.mask,
-            terminated=self.terminated,
-            truncated=self.truncated,
+            rewards=np.where(mask, steps.rewards[:, rows].T, np.float32(0)),
+            log_probs=np.where(mask, log_probs, np.float32(0)),
+            dist_params=dist_params * mask[..., None],
+            mask=mask,
+            terminated=steps.terminated[rows].copy(),
+            truncated=steps.truncated[rows].copy(),
             last_observations=last_observations.copy(),
-            success=self.success,
-            unstable=self.unstable,
+            success=success if steps.reports_success[rows].any() else None,
+            unstable=steps.unstable[rows].copy(),
             initial_state=_array(self.initial_state),
             final_state=_array(self.state),
         )
+
+
+class _Steps:
+    """Steps a vector environment and records what it answers, for all rows together."""
+
+    def __init__(self, vec: gymnasium.vector.VectorEnv[Any, Any, Any], horizon: int) -> None:
+        self.vec: Any = vec
+        self.active = np.ones(vec.num_envs, dtype=np.bool_)
+        self.mask = np.zeros((horizon, vec.num_envs), dtype=np.bool_)
+        self.rewards = np.zeros((horizon, vec.num_envs), dtype=np.float32)
+        self.success = np.zeros((horizon, vec.num_envs), dtype=np.bool_)
+        self.reports_success = np.zeros(vec.num_envs, dtype=np.bool_)
+        self.terminated = np.zeros(vec.num_envs, dtype=np.bool_)
+        self.truncated = np.zeros(vec.num_envs, dtype=np.bool_)
+        self.unstable = np.zeros(vec.num_envs, dtype=np.bool_)
+
+    def take(self, step: int, actions: np.ndarray[Any, Any]) -> Any:
+        """Takes one step and returns the observations."""
+        observations, rewards, terminated, truncated, infos = self.vec.step(actions)
+        self.rewards[step] = rewards
+        if "success" in infos:
+            self.success[step] = np.asarray(infos["success"], dtype=np.bool_)
+            # By Gymnasium's custom, `_success` says which rows have the flag.
+            self.reports_success |= infos.get("_success", True)
+        self._record_ends(step, terminated, truncated, infos.get("sim_unstable", False))
+        return observations
+
+    def _record_ends(self, step: int, terminated: Any, truncated: Any, unstable: Any) -> None:
+        self.mask[step] = self.active
+        truncated = truncated | (step == len(self.mask) - 1)
+        self.terminated |= self.active & terminated
+        self.truncated |= self.active & truncated & ~terminated
+        self.unstable |= self.active & np.asarray(unstable, dtype=np.bool_)
+        self.active = self.active & ~(terminated | truncated)
+
+
+class _DeferredSteps(_Steps):
+    """The same where rewards may be asked for later, many steps' at once."""
+
+    _settled = 0
+
+    def take(self, step: int, actions: np.ndarray[Any, Any]) -> Any:
+        observations, terminated, truncated, unstable = self.vec.advance(actions)
+        self._record_ends(step, terminated, truncated, unstable)
+        if not self.active.any() or step + 1 - self._settled == _STEPS_PER_SETTLEMENT:
+            rewards, success = self.vec.settle()
+            self.rewards[self._settled : step + 1] = rewards
+            self.success[self._settled : step + 1] = success
+            self.reports_success[:] = True
+            self._settled = step + 1
+        return observations
 
 
 def _episode_major(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

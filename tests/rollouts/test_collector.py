@@ -360,7 +360,7 @@ def test_vector_environments_that_cannot_be_moved_are_replaced():
     policy = policy_for(distribution)
     collector = Collector(distribution, policy)
     jobs = [job_for(task, policy, key=key) for key, task in enumerate(mixed_tasks())]
-    results = collector.run(jobs)
+    results = [collector.run([job])[0] for job in jobs]
     assert [env.closed for env in distribution.made] == [True] * 3 * 6 + [False] * 3
     for result, expected in zip(results, Collector(StubTasks(), policy).run(jobs), strict=True):
         assert_same(result, expected)
