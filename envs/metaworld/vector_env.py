@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from metarl.errors import InvalidActionError, TaskError
 from metarl.tasks import Task
 
-from .engine import ResetCache, Worlds, WorldTask
+from .engine import ResetCache, WorldRenderer, Worlds, WorldTask
 from .environment import ACTION_SPACE, OBSERVATION_SPACE, read_task
 
 
@@ -28,13 +28,20 @@ class MetaWorldVectorEnv(VectorEnv[Any, Any, Any]):
         tasks: One task per block of rows; reward version 2.
         num_envs_per_task: Rows in each block.
         max_episode_steps: Horizon, 1 to 500.
+        render_mode: None or ``"rgb_array"``.
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
 
     def __init__(
-        self, tasks: Sequence[Task], num_envs_per_task: int, max_episode_steps: int
+        self,
+        tasks: Sequence[Task],
+        num_envs_per_task: int,
+        max_episode_steps: int,
+        render_mode: str | None = None,
     ) -> None:
+        self.render_mode = render_mode
+        self._renderer = WorldRenderer(camera_name="corner2")
         self.num_envs = len(tasks) * num_envs_per_task
         self.single_observation_space = OBSERVATION_SPACE
         self.single_action_space = ACTION_SPACE
@@ -61,6 +68,24 @@ class MetaWorldVectorEnv(VectorEnv[Any, Any, Any]):
         worlds = [_world_task(task) for task in tasks for _ in range(self._num_envs_per_task)]
         self._worlds.set_tasks(range(self.num_envs), worlds)
         self._truncations[:] = True
+
+    def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:
+        """A picture of every row, ``[480, 480, 3]`` each, or None without a render mode."""
+        if self.render_mode is None:
+            return None
+        return tuple(self.render_row(row) for row in range(self.num_envs))
+
+    def render_row(self, row: int) -> npt.NDArray[np.uint8]:
+        """A picture of one row, the right way up: Meta-World's camera hangs upside down."""
+        task = self._worlds.tasks[row]
+        assert task is not None
+        picture = self._renderer.render(task, self._worlds.state(row))
+        return np.ascontiguousarray(np.rot90(picture, 2))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Frees the renderer."""
+        del kwargs
+        self._renderer.close()
 
     def reset(
         self,

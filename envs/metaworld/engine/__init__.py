@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from .parity import ParityReport, check_parity
+from .rendering import WorldRenderer
 from .reset_cache import ResetCache, WorldTask
 from .rewards import TASKS
 from .worlds import Advance, Rewards, Worlds, WorldsStep
@@ -17,6 +18,7 @@ __all__ = [
     "ParityReport",
     "ResetCache",
     "Rewards",
+    "WorldRenderer",
     "WorldTask",
     "Worlds",
     "WorldsStep",

@@ -96,6 +96,11 @@ class ClassWorlds:
                 values[row] = np.nan
         return np.stack([point.obs for point in points])
 
+    def state(self, row: int) -> FloatArray:
+        """The simulation state of one world, ``[state_size]``."""
+        state: FloatArray = self._states[row].copy()
+        return state
+
     def advance(
         self, rows: RowIndex, actions: npt.NDArray[np.floating[Any]]
     ) -> tuple[FloatArray, BoolArray]:

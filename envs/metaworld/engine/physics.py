@@ -27,7 +27,7 @@ FRAME_SKIP = 5
 ACTION_SCALE = 1.0 / 100
 MOCAP_QUAT = (1.0, 0.0, 1.0, 0.0)
 
-_STATE = int(
+STATE = int(
     mujoco.mjtState.mjSTATE_QPOS
     | mujoco.mjtState.mjSTATE_QVEL
     | mujoco.mjtState.mjSTATE_WARMSTART
@@ -73,7 +73,7 @@ class Physics:
     ) -> None:
         self.model = model
         self.data = mujoco.MjData(model)
-        self.state_size: int = mujoco.mj_stateSize(model, _STATE)
+        self.state_size: int = mujoco.mj_stateSize(model, STATE)
         self._warnings = self.data.warning.number
         self._mocap_low = mocap_low
         self._mocap_high = mocap_high
@@ -87,7 +87,7 @@ class Physics:
     def capture(self, data: Any) -> FloatArray:
         """Returns the ``[state_size]`` state of another ``MjData`` of the same class."""
         state = np.empty(self.state_size)
-        mujoco.mj_getState(self.model, data, state, _STATE)
+        mujoco.mj_getState(self.model, data, state, STATE)
         return state
 
     def apply(self, states: FloatArray, actions: npt.NDArray[np.floating[Any]]) -> None:
@@ -128,10 +128,10 @@ class Physics:
 
         for i, (state, bodies) in enumerate(zip(states, body_pos, strict=True)):
             model_body_pos[:] = bodies
-            mujoco.mj_setState(model, data, state, _STATE)
+            mujoco.mj_setState(model, data, state, STATE)
             mujoco.mj_step(model, data, FRAME_SKIP)
             mujoco.mj_forward(model, data)
-            mujoco.mj_getState(model, data, state, _STATE)
+            mujoco.mj_getState(model, data, state, STATE)
             for block, view in copies:
                 block[i] = view
             if contact is not None:

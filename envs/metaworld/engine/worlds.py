@@ -174,6 +174,18 @@ class Worlds:
         info = {key: values[0] for key, values in rewards.info.items()}
         return WorldsStep(moved.obs, rewards.reward[0], moved.truncated, moved.diverged, info)
 
+    def state(self, row: int) -> FloatArray:
+        """The simulation state of one world, ``[state_size]``, e.g. for a picture of it.
+
+        Raises:
+            ValueError: If the world has no task.
+        """
+        task = self._tasks[row]
+        if task is None:
+            raise ValueError(f"world {row} has no task yet; call set_tasks first")
+        group = self._groups[task.env_name]
+        return group.worlds.state(group.slots([row])[0])
+
     def advance(
         self, actions: npt.NDArray[np.floating[Any]], active: BoolArray | None = None
     ) -> Advance:
