@@ -23,7 +23,8 @@ class WorldRenderer:
     Args:
         width: Of the picture (pixels).
         height: Of the picture.
-        camera_name: A camera of the model, such as ``"corner2"``; by default the free camera.
+        camera_name: A camera of the model, such as ``"corner2"``; by default the free camera, which
+            Gymnasium points at the middle of the first state that it renders.
         camera_id: The same by number.
     """
 
