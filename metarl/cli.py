@@ -87,8 +87,8 @@ def train_maml(settings: tyro.conf.OmitArgPrefixes[TrainMAML]) -> int:
     )
     config = {"algorithm": agent.algorithm, **settings.model_dump(mode="json", exclude={"run"})}
     RunFolder.create(run.path, config, benchmark.manifest())
-    _OUT.print(_forecast(agent, settings.total_timesteps), highlight=False)
-    _OUT.print(f"run folder: {run.path}", highlight=False)
+    _say(_forecast(agent, settings.total_timesteps))
+    _say(f"run folder: {run.path}")
     return train(agent, run, settings.total_timesteps, settings.checkpoint_every)
 
 
@@ -107,10 +107,10 @@ def train(agent: MAML, run: RunFolder, total_timesteps: int, checkpoint_every: i
         checkpoint = run.save_checkpoint(agent)
     recorder.close()
     if stop.received is not None:
-        _ERR.print(f"stopped after iteration {agent.iteration}; checkpoint: {checkpoint}")
+        _say(f"stopped after iteration {agent.iteration}; checkpoint: {checkpoint}", _ERR)
         return 128 + stop.received
-    _OUT.print(f"done: {agent.num_timesteps:,} steps; checkpoint: {checkpoint}", highlight=False)
-    _OUT.print(f"next: metarl evaluate {run.path}", highlight=False)
+    _say(f"done: {agent.num_timesteps:,} steps; checkpoint: {checkpoint}")
+    _say(f"next: metarl evaluate {run.path}")
     return 0
 
 
@@ -155,7 +155,7 @@ def evaluate_run(
         )
     print_evaluation(evaluation, f"{benchmark.name}, {split} tasks, iteration {agent.iteration}")
     folder = evaluation.save(run / "evaluation" / split)
-    _OUT.print(f"rows, summary and figure: {folder}", highlight=False)
+    _say(f"rows, summary and figure: {folder}")
     return 0
 
 
@@ -284,11 +284,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except MetarlError as error:
         _ERR.print(f"[bold red]error:[/] {type(error).__name__}", highlight=False)
-        _ERR.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        _say(str(error), _ERR)
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return code
+
+
+def _say(text: str, console: Console = _OUT) -> None:
+    """Prints text as it is: paths are neither broken over lines nor read as markup."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class _GracefulStop:

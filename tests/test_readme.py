@@ -1,0 +1,121 @@
+"""What the README shows is run: Python blocks wholly, `metarl` lines up to where work would begin.
+
+A block under the comment ``<!-- not run: REASON -->`` is left out.
+"""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from metarl import cli
+from metarl.evaluation import Evaluation, evaluate
+
+README = Path(__file__).parents[1] / "README.md"
+FENCE = re.compile(
+    r"(?:^<!-- not run:(?P<reason>[^\n]*?)-->\n\s*)?^```(?P<language>\w*)\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code: its language, why it isn't run (None if it is), its first line's number."""
+
+    language: str
+    code: str
+    reason: str | None
+    line: int
+
+
+def blocks_of(text: str) -> list[Block]:
+    found = []
+    for match in FENCE.finditer(text):
+        reason = match["reason"]
+        line = 1 + text.count("\n", 0, match.start("code"))
+        found.append(
+            Block(
+                match["language"], match["code"], None if reason is None else reason.strip(), line
+            )
+        )
+    return found
+
+
+def commands_of(block: Block) -> list[list[str]]:
+    """The arguments of every `metarl` line of a shell block."""
+    lines = block.code.replace("\\\n", " ").splitlines()
+    words = [shlex.split(line.removeprefix("$ "), comments=True) for line in lines]
+    return [line[1:] for line in words if line[:1] == ["metarl"]]
+
+
+BLOCKS = blocks_of(README.read_text())
+COMMANDS = [
+    command
+    for block in BLOCKS
+    if block.language in ("bash", "sh", "console") and block.reason is None
+    for command in commands_of(block)
+]
+
+
+def test_blocks_are_found_with_language_place_and_reason():
+    text = (
+        "Title\n\n```python\na = 1\n```\n\nText with ```inline``` code.\n\n"
+        "<!-- not run: needs a robot -->\n\n```sh\nmetarl tasks # all\n```\n"
+        "<!-- another comment -->\n```\nplain\n```\n<!-- not run: -->\n```python\nb\n```\n"
+    )
+    assert blocks_of(text) == [
+        Block("python", "a = 1\n", None, 4),
+        Block("sh", "metarl tasks # all\n", "needs a robot", 12),
+        Block("", "plain\n", None, 16),
+        Block("python", "b\n", "", 20),
+    ]
+
+
+def test_commands_are_found_over_line_ends_and_beside_others():
+    block = Block(
+        "sh", "metarl a --b 'c d'  # why\nls\n$ metarl e \\\n    --f g\n# metarl h\n", None, 1
+    )
+    assert commands_of(block) == [["a", "--b", "c d"], ["e", "--f", "g"]]
+
+
+def test_every_block_has_a_language_and_whatever_is_not_run_a_reason():
+    for block in BLOCKS:
+        assert block.language, f"README.md, line {block.line}: which language?"
+        assert block.reason != "", f"README.md, line {block.line}: why isn't it run?"
+
+
+def test_python_blocks_run_one_after_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in BLOCKS:
+        if block.language == "python" and block.reason is None:
+            # Line numbers of a traceback are then those of the README.
+            exec(compile("\n" * (block.line - 1) + block.code, README, "exec"), names)
+
+
+def test_metarl_lines_run_up_to_training_and_evaluation(tmp_path, monkeypatch):
+    def save_untrained(agent, run, total_timesteps, checkpoint_every) -> int:
+        run.save_checkpoint(agent)
+        return 0
+
+    def evaluate_briefly(agent, distribution, *, num_adaptation_steps, **settings) -> Evaluation:
+        brief = {"num_tasks": 2, "adaptation_episodes": 1, "num_workers": 0}
+        return evaluate(
+            agent, distribution, num_adaptation_steps=num_adaptation_steps, **settings | brief
+        )
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "train", save_untrained)
+    monkeypatch.setattr(cli, "evaluate", evaluate_briefly)
+    for command in COMMANDS:
+        assert cli.main(command) == 0, shlex.join(command)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_metarl_lines_run_wholly(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for command in COMMANDS:
+        assert cli.main(command) == 0, shlex.join(command)
