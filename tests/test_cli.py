@@ -156,7 +156,7 @@ def test_training_says_what_it_does_in_lines_that_can_be_copied(capsys, tmp_path
     assert run_main(*TINY, "--total-timesteps", 1, "--run", run) == 0
     captured = capsys.readouterr()
     forecast, folder, done, following = captured.out.splitlines()
-    assert re.match(r"1 iterations of 72 steps; simulation takes about 0\.0 min", forecast)
+    assert re.match(r"1 iterations of 72 steps: about 0 s of simulation", forecast)
     assert folder == f"run folder: {run}"
     assert done == f"done: 72 steps; checkpoint: {run / 'checkpoints' / 'iteration-000001'}"
     assert following == f"next: metarl evaluate {run}"

@@ -1,6 +1,7 @@
 import csv
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,8 @@ def figures(iteration: int, **more: float) -> dict[str, float]:
 
 
 def record(run: RunFolder, first: int, last: int, *, after: int = 0, every: int = 10) -> None:
+    if (run.path / "tensorboard").exists():
+        time.sleep(1.1)  # TensorBoard orders its files by the second they were begun in
     recorder = RunRecorder(run, after, every)
     for iteration in range(first, last + 1):
         recorder(SavingAgent(iteration), figures(iteration))

@@ -12,7 +12,9 @@ SHELL_SCRIPTS = [
     for path in sorted([*(ROOT / "scripts").iterdir(), *(ROOT / ".ci").iterdir()])
     if path.is_file() and path.read_bytes().startswith(b"#!")
 ]
-PYTHON_SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+PYTHON_SCRIPTS = sorted(
+    path for path in (ROOT / "scripts").glob("*.py") if "__main__" in path.read_text()
+)
 
 
 def test_the_scripts_that_the_readme_names_are_there():

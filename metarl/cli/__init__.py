@@ -1,0 +1,62 @@
+"""The ``metarl`` command."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+import tyro
+
+from metarl.cli.evaluating import evaluate_run, print_evaluation
+from metarl.cli.listing import list_tasks
+from metarl.cli.loading import load_run
+from metarl.cli.output import ERR, OUT, say
+from metarl.cli.parity import check_metaworld
+from metarl.cli.training import TrainMAML, train, train_maml
+from metarl.errors import MetarlError
+
+__all__ = ["TrainMAML", "evaluate_run", "load_run", "main", "print_evaluation", "train"]
+
+
+def _train_help() -> int:
+    """Meta-train a policy: `metarl train maml --help`."""
+    return main(["train", "--help"])
+
+
+_ALGORITHMS: dict[str, Callable[..., int]] = {"maml": train_maml}
+_COMMANDS: dict[str, Callable[..., int]] = {
+    "train": _train_help,
+    "evaluate": evaluate_run,
+    "tasks": list_tasks,
+    "check-metaworld": check_metaworld,
+}
+_DESCRIPTION = (
+    "Meta-reinforcement learning for robots: train policies that adapt, and measure on held-out "
+    "tasks what adaptation is worth."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments == ["--version"]:
+        OUT.print(f"metarl {version('metarl')}", highlight=False)
+        return 0
+    training = arguments[:1] == ["train"]
+    try:
+        code: int = tyro.extras.subcommand_cli_from_dict(
+            _ALGORITHMS if training else _COMMANDS,
+            prog="metarl train" if training else "metarl",
+            description=_DESCRIPTION,
+            args=arguments[1:] if training else arguments,
+            sort_subcommands=False,
+        )
+    except MetarlError as error:
+        ERR.print(f"[bold red]error:[/] {type(error).__name__}", highlight=False)
+        say(str(error), ERR)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return code

@@ -1,0 +1,38 @@
+"""From a run folder back to its benchmark and agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from metarl.agents.maml import MAML
+from metarl.envs import make_benchmark
+from metarl.errors import CheckpointError
+from metarl.runs import RunFolder
+from metarl.tasks import Benchmark
+
+
+def load_run(path: Path, *, num_workers: int = 0) -> MAML:
+    """Loads the newest checkpoint of a run folder, on the benchmark that the run names.
+
+    Raises:
+        CheckpointError: If the folder isn't a run's, or holds no checkpoint.
+        ManifestMismatchError: If the benchmark isn't the one that the run was trained on.
+    """
+    run = RunFolder(path)
+    config = run.config()
+    checkpoint = run.latest_checkpoint()
+    try:
+        benchmark = benchmark_of(config)
+    except KeyError as error:
+        raise CheckpointError(f"{path / 'config.yaml'}: lacks {error}") from None
+    return MAML.load(checkpoint, benchmark, num_workers=num_workers)
+
+
+def benchmark_of(config: Mapping[str, Any]) -> Benchmark:
+    """Builds the benchmark that a run's settings name."""
+    settings = {}
+    if config["max_episode_steps"] is not None:
+        settings["max_episode_steps"] = config["max_episode_steps"]
+    return make_benchmark(config["benchmark"], seed=config["benchmark_seed"], **settings)
