@@ -1,1 +1,7 @@
-"""The rollout engine."""
+"""The rollout engine: whole episodes, collected anywhere, the same bits everywhere."""
+
+from metarl.rollouts.engine import RolloutEngine
+from metarl.rollouts.executors import Executor, ProcessExecutor, SerialExecutor
+from metarl.rollouts.jobs import Job, JobResult
+
+__all__ = ["Executor", "Job", "JobResult", "ProcessExecutor", "RolloutEngine", "SerialExecutor"]

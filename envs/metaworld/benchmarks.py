@@ -1,0 +1,154 @@
+"""Meta-World's benchmarks, their tasks drawn by Meta-World's own benchmark classes.
+
+The classes are right where the registered ids are not: ``Meta-World/ML1-train`` serves the test
+tasks (metaworld 3.1.1). What is taken from them is each task's family and random vector; train and
+test are checked to be disjoint.
+
+ML1 tests on goals drawn with ``seed + 1``: seed 1 trains on the goals that seed 0 tests on. Space
+the seeds of runs that are to be independent.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+import metaworld
+
+from metarl.errors import ConfigError, UnknownNameError
+from metarl.tasks import Benchmark, Task
+
+from .distribution import MetaWorldTasks
+from .environment import FAMILIES, MAX_EPISODE_STEPS, REWARD_VERSIONS, metaworld_task
+
+
+def ML1(env_name: str, seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N802 - its own name
+    """One family: 50 goals to train on, 50 others to test on, goals hidden.
+
+    Args:
+        env_name: One of the 50 families, e.g. ``"reach-v3"``.
+        seed: Seed of the goals; the test goals use ``seed + 1``.
+        **settings: ``max_episode_steps`` (1 to 500) and ``reward_version`` (``"v1"``, ``"v2"``).
+
+    Raises:
+        UnknownNameError: If there is no such family.
+        ConfigError: If a setting is out of range.
+    """
+    _check_family("env_name", env_name)
+    return _benchmark(f"ml1/{env_name}", metaworld.ML1, seed, settings, env_name=env_name)
+
+
+def ML10(seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N802
+    """Ten families to train on, five others to test on, 50 goals each, hidden."""
+    return _benchmark("ml10", metaworld.ML10, seed, settings)
+
+
+def ML25(seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N802
+    """25 families to train on, five others to test on, 50 goals each, hidden."""
+    return _benchmark("ml25", metaworld.ML25, seed, settings)
+
+
+def ML45(seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N802
+    """45 families to train on, five others to test on, 50 goals each, hidden."""
+    return _benchmark("ml45", metaworld.ML45, seed, settings)
+
+
+def CustomML(  # noqa: N802
+    train_envs: Sequence[str], test_envs: Sequence[str], seed: int = 0, **settings: Any
+) -> Benchmark:
+    """Families of your choice to train and to test on, 50 goals each, hidden.
+
+    Raises:
+        UnknownNameError: If there is no such family.
+        ConfigError: If a list is empty, or a family is in both.
+    """
+    for field, names in (("train_envs", train_envs), ("test_envs", test_envs)):
+        if not names:
+            raise ConfigError(f"{field}: got none; needs at least one family.")
+        for name in names:
+            _check_family(field, name)
+    shared = sorted(set(train_envs) & set(test_envs))
+    if shared:
+        raise ConfigError(f"test_envs: {', '.join(shared)} also in train_envs; must be disjoint.")
+    return _benchmark(
+        "custom-ml",
+        metaworld.CustomML,
+        seed,
+        settings,
+        train_envs=list(train_envs),
+        test_envs=list(test_envs),
+    )
+
+
+def MT1(env_name: str, seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N802
+    """One family, 50 goals, each part of the observation; nothing is held out."""
+    _check_family("env_name", env_name)
+    return _benchmark(f"mt1/{env_name}", metaworld.MT1, seed, settings, env_name=env_name)
+
+
+def MT10(seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N802
+    """Ten families, 50 goals each, observable; nothing is held out."""
+    return _benchmark("mt10", metaworld.MT10, seed, settings)
+
+
+def MT25(seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N802
+    """25 families, 50 goals each, observable; nothing is held out."""
+    return _benchmark("mt25", metaworld.MT25, seed, settings)
+
+
+def MT50(seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N802
+    """All families, 50 goals each, observable; nothing is held out."""
+    return _benchmark("mt50", metaworld.MT50, seed, settings)
+
+
+def _benchmark(
+    name: str,
+    source: Any,
+    seed: int,
+    settings: dict[str, Any],
+    **arguments: Any,
+) -> Benchmark:
+    unknown = settings.keys() - {"max_episode_steps", "reward_version"}
+    if unknown:
+        raise UnknownNameError(
+            "setting", sorted(unknown)[0], ["max_episode_steps", "reward_version"]
+        )
+    reward_version = settings.get("reward_version", "v2")
+    if reward_version not in REWARD_VERSIONS:
+        raise ConfigError(
+            f"reward_version: got {reward_version!r}; allowed: {', '.join(REWARD_VERSIONS)}."
+        )
+    if seed < 0:
+        raise ConfigError(f"seed: got {seed}; must be at least 0.")
+    horizon = settings.get("max_episode_steps", MAX_EPISODE_STEPS)
+    drawn = source(seed=seed, **arguments)
+
+    def distribution(tasks: Sequence[Any]) -> MetaWorldTasks:
+        return MetaWorldTasks(
+            [_convert(task, reward_version) for task in tasks], max_episode_steps=horizon
+        )
+
+    return Benchmark(
+        name=name,
+        train=distribution(drawn.train_tasks),
+        test=distribution(drawn.test_tasks) if drawn.test_tasks else None,
+        seed=seed,
+        settings={"reward_version": reward_version},
+    )
+
+
+def _convert(task: Any, reward_version: str) -> Task:
+    """Reads Meta-World's own task, which it made a moment ago in this process."""
+    data = pickle.loads(task.data)  # noqa: S301
+    return metaworld_task(
+        task.env_name,
+        data["rand_vec"],
+        goal_observable=not data["partially_observable"],
+        reward_version=reward_version,
+    )
+
+
+def _check_family(field: str, name: str) -> None:
+    if name not in FAMILIES:
+        raise UnknownNameError(field, name, FAMILIES)

@@ -1,0 +1,126 @@
+"""Benchmarks by the names that the command line and saved runs use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from metarl.errors import UnknownNameError
+from metarl.tasks import Benchmark
+
+from . import metaworld
+from .navigation import navigation
+
+
+@dataclass(frozen=True)
+class BenchmarkEntry:
+    """One line of the list of benchmarks.
+
+    Attributes:
+        name: What to ask for; ``<family>`` stands for one of ``families``.
+        description: What it is, in a few words.
+        train: Training tasks, in words.
+        test: Held-out tasks, in words.
+        make: Builds it from a seed and settings (and a family, where the name has one).
+        families: Names that may stand for ``<family>``.
+    """
+
+    name: str
+    description: str
+    train: str
+    test: str
+    make: Callable[..., Benchmark]
+    families: tuple[str, ...] = ()
+
+
+_GOAL_HIDDEN, _GOAL_SEEN = "goal hidden", "goal observable"
+
+BENCHMARKS: tuple[BenchmarkEntry, ...] = (
+    BenchmarkEntry(
+        "navigation",
+        "2-D point navigation (Finn et al. 2017), goal hidden",
+        "goals in a square",
+        "goals in the same square",
+        navigation,
+    ),
+    BenchmarkEntry(
+        "ml1/<family>",
+        f"Meta-World ML1, {_GOAL_HIDDEN}",
+        "1 family, 50 goals",
+        "same family, 50 other goals",
+        metaworld.ML1,
+        metaworld.FAMILIES,
+    ),
+    BenchmarkEntry(
+        "ml10",
+        f"Meta-World ML10, {_GOAL_HIDDEN}",
+        "10 families, 500 goals",
+        "5 other families, 250 goals",
+        metaworld.ML10,
+    ),
+    BenchmarkEntry(
+        "ml25",
+        f"Meta-World ML25, {_GOAL_HIDDEN}",
+        "25 families, 1250 goals",
+        "5 other families, 250 goals",
+        metaworld.ML25,
+    ),
+    BenchmarkEntry(
+        "ml45",
+        f"Meta-World ML45, {_GOAL_HIDDEN}",
+        "45 families, 2250 goals",
+        "5 other families, 250 goals",
+        metaworld.ML45,
+    ),
+    BenchmarkEntry(
+        "mt1/<family>",
+        f"Meta-World MT1, {_GOAL_SEEN}",
+        "1 family, 50 goals",
+        "none",
+        metaworld.MT1,
+        metaworld.FAMILIES,
+    ),
+    BenchmarkEntry(
+        "mt10", f"Meta-World MT10, {_GOAL_SEEN}", "10 families, 500 goals", "none", metaworld.MT10
+    ),
+    BenchmarkEntry(
+        "mt25", f"Meta-World MT25, {_GOAL_SEEN}", "25 families, 1250 goals", "none", metaworld.MT25
+    ),
+    BenchmarkEntry(
+        "mt50", f"Meta-World MT50, {_GOAL_SEEN}", "50 families, 2500 goals", "none", metaworld.MT50
+    ),
+)
+
+
+def benchmark_names() -> list[str]:
+    """Every name that :func:`make_benchmark` takes."""
+    names: list[str] = []
+    for entry in BENCHMARKS:
+        names += [entry.name.replace("<family>", family) for family in entry.families] or [
+            entry.name
+        ]
+    return names
+
+
+def make_benchmark(name: str, seed: int = 0, **settings: Any) -> Benchmark:
+    """Builds a benchmark by its name.
+
+    Args:
+        name: As in :func:`benchmark_names`, e.g. ``"ml1/reach-v3"``.
+        seed: Seed of the split.
+        **settings: Settings of that benchmark, e.g. ``max_episode_steps``.
+
+    Raises:
+        UnknownNameError: If there is no such benchmark; lists the nearest names.
+    """
+    check_benchmark_name(name)
+    prefix, _, family = name.partition("/")
+    entry = next(e for e in BENCHMARKS if e.name.partition("/")[0] == prefix)
+    return entry.make(*([family] if family else []), seed=seed, **settings)
+
+
+def check_benchmark_name(name: str) -> None:
+    """Raises an UnknownNameError, with the nearest names, unless the benchmark exists."""
+    if name not in (names := benchmark_names()):
+        raise UnknownNameError("benchmark", name, names)

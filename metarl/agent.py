@@ -1,0 +1,127 @@
+"""What every agent can do, whatever it learns and however it adapts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from metarl.adaptation import AdaptedPolicy
+from metarl.errors import ConfigError
+from metarl.rollouts import RolloutEngine
+from metarl.seeding import Purpose, Stream
+from metarl.tasks import Benchmark, Task, TaskDistribution
+from metarl.types import Trajectories
+
+Callback: TypeAlias = Callable[["Agent", Mapping[str, float]], bool | None]
+"""Called after every iteration with the agent and its figures; returning False ends learning."""
+
+
+class Agent(ABC):
+    """A learner over a distribution of tasks. The words are Stable-Baselines3's.
+
+    An agent's knowledge is a policy that can be adapted. :meth:`unadapted` gives it as it stands,
+    :meth:`adapt_step` takes one step on a task's experience; whether that step is a gradient or
+    something else is the agent's own business, and everything else (:meth:`adapt`,
+    :meth:`predict`, the evaluation) is built on these two.
+
+    Attributes:
+        benchmark: The tasks.
+        seed: Root of all random streams.
+        num_timesteps: Environment steps taken in training so far.
+        iteration: Iterations of training so far.
+    """
+
+    benchmark: Benchmark
+    seed: int
+    num_timesteps: int
+    iteration: int
+
+    @abstractmethod
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: Callback | list[Callback] | None = None,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Trains until ``total_timesteps`` environment steps have been taken in all."""
+
+    @abstractmethod
+    def unadapted(self) -> AdaptedPolicy:
+        """The policy before any adaptation."""
+
+    @abstractmethod
+    def adapt_step(self, policy: AdaptedPolicy, support: Trajectories) -> AdaptedPolicy:
+        """Adapts a policy by one step to one task's experience (``M = 1``)."""
+
+    @abstractmethod
+    def save(self, path: str | Path) -> None:
+        """Writes everything needed to go on from here into a folder."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, path: str | Path, benchmark: Benchmark) -> Self:
+        """Reads what :meth:`save` wrote."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends worker processes and closes environments, if there are any."""
+
+    def adapt(
+        self,
+        task: Task,
+        *,
+        num_steps: int = 1,
+        num_episodes: int = 10,
+        distribution: TaskDistribution | None = None,
+        seed: int | None = None,
+    ) -> AdaptedPolicy:
+        """Adapts to a task by acting in it.
+
+        Args:
+            task: The task.
+            num_steps: Adaptation steps, at least 0.
+            num_episodes: Episodes of experience before each step.
+            distribution: Where the task's environment comes from; by default the benchmark's
+                training distribution, which can make the test tasks too where both come from the
+                same families.
+            seed: Root of the randomness, by default the agent's.
+
+        Returns:
+            A policy with Stable-Baselines3's ``predict``.
+
+        Raises:
+            ConfigError: If a number is out of range.
+        """
+        if num_steps < 0:
+            raise ConfigError(f"num_steps: got {num_steps}; must be at least 0.")
+        policy = self.unadapted()
+        stream = Stream(self.seed if seed is None else seed).child(Purpose.ADAPTATION)
+        source = self.benchmark.train if distribution is None else distribution
+        with RolloutEngine(source, policy.policy) as engine:
+            for step in range(num_steps):
+                support = engine.collect(
+                    [task], policy.params, stream.child(step), num_episodes=num_episodes
+                )
+                policy = self.adapt_step(policy, support)
+        return policy
+
+    def predict(
+        self,
+        observation: npt.NDArray[Any],
+        state: tuple[npt.NDArray[Any], ...] | None = None,
+        episode_start: npt.NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[npt.NDArray[Any], tuple[npt.NDArray[Any], ...] | None]:
+        """Acts by the policy before adaptation; see :meth:`AdaptedPolicy.predict`."""
+        return self.unadapted().predict(observation, state, episode_start, deterministic)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

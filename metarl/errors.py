@@ -1,0 +1,63 @@
+"""Every error that a user of the package can meet, under one base class.
+
+A message names the field, the value that came, and what is allowed. Errors that a caller may
+already catch under a built-in name (``ValueError``, ``FileExistsError``) keep that base too.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MetarlError(Exception):
+    """Base class of all errors that this package raises on purpose."""
+
+
+class ConfigError(MetarlError):
+    """A setting or argument is outside what is allowed.
+
+    Not a ``ValueError``: argument parsers and validators take those for their own and reword them.
+    """
+
+
+class UnknownNameError(ConfigError):
+    """A name is not among those known; the message lists the nearest ones."""
+
+    def __init__(self, field: str, value: str, known: Iterable[str]) -> None:
+        choices = sorted(known)
+        near = difflib.get_close_matches(value, choices, n=5, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(choices)}."
+        super().__init__(f"{field}: unknown name {value!r}; {hint}")
+
+
+class TaskError(MetarlError, ValueError):
+    """A task is malformed or doesn't belong to the distribution it was given to."""
+
+
+class SplitError(MetarlError, ValueError):
+    """Training and test tasks of a benchmark overlap."""
+
+
+class ManifestMismatchError(MetarlError):
+    """A saved run and the benchmark at hand don't hold the same tasks or versions."""
+
+
+class RunExistsError(MetarlError, FileExistsError):
+    """The folder chosen for a new run already holds something."""
+
+
+class CheckpointError(MetarlError):
+    """A checkpoint is missing, incomplete or damaged."""
+
+
+class InvalidActionError(MetarlError, ValueError):
+    """An action is not a finite number or has the wrong shape."""
+
+
+class RolloutError(MetarlError, RuntimeError):
+    """An environment failed with an exception that can't travel between processes."""
+
+
+class WorkerDiedError(MetarlError, RuntimeError):
+    """A worker process ended while it held work."""

@@ -1,0 +1,139 @@
+"""Outer steps: how the meta-parameters move, given an objective."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from metarl.types import Params
+
+
+class Objective(Protocol):
+    """What an outer step needs to know of the meta-objective."""
+
+    def evaluate(self, meta_params: Params) -> tuple[float, float]:
+        """Loss and KL divergence from the old policies."""
+        ...
+
+    def gradient(self, meta_params: Params) -> tuple[float, Params]:
+        """Loss and its gradient."""
+        ...
+
+    def fisher_product(self, meta_params: Params) -> Callable[[Params], Params]:
+        """Product of the KL divergence's Hessian with a vector, at ``meta_params``."""
+        ...
+
+
+class OuterStep(ABC):
+    """One update rule for meta-parameters."""
+
+    @abstractmethod
+    def step(self, meta_params: Params, objective: Objective) -> tuple[Params, dict[str, float]]:
+        """Returns the next meta-parameters, and figures that say how the step went."""
+
+
+class TRPO(OuterStep):
+    """Trust region policy optimisation (Schulman et al. 2015, appendix C).
+
+    Direction ``s = (H + damping I)^-1 g`` by conjugate gradient, length such that the quadratic
+    model of the KL divergence equals ``max_kl``, then backtracking until the loss falls and the
+    divergence is within ``max_kl``. If no length does, the parameters stay as they are.
+
+    Args:
+        max_kl: Radius of the trust region (nats).
+        cg_iterations: Conjugate gradient iterations.
+        cg_damping: Added to the diagonal of ``H``.
+        backtrack_ratio: Factor between successive lengths.
+        max_backtracks: How many lengths are tried.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_kl: float = 0.01,
+        cg_iterations: int = 10,
+        cg_damping: float = 1e-5,
+        backtrack_ratio: float = 0.8,
+        max_backtracks: int = 15,
+    ) -> None:
+        self.max_kl = max_kl
+        self.cg_iterations = cg_iterations
+        self.cg_damping = cg_damping
+        self.backtrack_ratio = backtrack_ratio
+        self.max_backtracks = max_backtracks
+
+    def step(self, meta_params: Params, objective: Objective) -> tuple[Params, dict[str, float]]:
+        """Takes one trust-region step."""
+        loss_before, gradient = objective.gradient(meta_params)
+        product = objective.fisher_product(meta_params)
+
+        def damped_hessian(vector: Tensor) -> Tensor:
+            image = _flat(product(_unflat(vector, meta_params)))
+            return image + self.cg_damping * vector
+
+        descent = -_flat(gradient)
+        direction = conjugate_gradient(damped_hessian, descent, self.cg_iterations)
+        curvature = torch.dot(direction, damped_hessian(direction)).item()
+        figures = {"loss_before": loss_before, "gradient_norm": descent.norm().item()}
+        if not curvature > 0.0:
+            # A zero gradient, or one that isn't finite: there is no direction to go.
+            return meta_params, {**figures, "accepted": 0.0, "kl": 0.0, "loss_after": loss_before}
+        step = direction * (2.0 * self.max_kl / curvature) ** 0.5
+        old = _flat(meta_params)
+        for attempt in range(self.max_backtracks):
+            candidate = _unflat(old + self.backtrack_ratio**attempt * step, meta_params)
+            loss, kl = objective.evaluate(candidate)
+            if loss < loss_before and kl <= self.max_kl:
+                figures |= {"accepted": 1.0, "kl": kl, "loss_after": loss, "backtracks": attempt}
+                return candidate, figures
+        figures |= {"accepted": 0.0, "kl": 0.0, "loss_after": loss_before}
+        return meta_params, {**figures, "backtracks": self.max_backtracks}
+
+
+def conjugate_gradient(
+    product: Callable[[Tensor], Tensor],
+    target: Tensor,
+    iterations: int,
+    tolerance: float = 1e-10,
+) -> Tensor:
+    """Solves ``A x = target`` for a symmetric positive definite ``A`` given as a product.
+
+    Args:
+        product: ``x -> A x``.
+        target: ``[n]``.
+        iterations: At most this many products.
+        tolerance: Ends when the squared residual norm falls below.
+
+    Returns:
+        The approximate solution, ``[n]``.
+    """
+    solution = torch.zeros_like(target)
+    residual = target.clone()
+    search = residual.clone()
+    squared = torch.dot(residual, residual)
+    for _ in range(iterations):
+        if squared < tolerance:
+            break
+        image = product(search)
+        rate = squared / torch.dot(search, image)
+        solution += rate * search
+        residual -= rate * image
+        squared_next = torch.dot(residual, residual)
+        search = residual + (squared_next / squared) * search
+        squared = squared_next
+    return solution
+
+
+def _flat(params: Params) -> Tensor:
+    return torch.cat([value.reshape(-1) for value in params.values()])
+
+
+def _unflat(vector: Tensor, like: Params) -> Params:
+    parts = torch.split(vector, [value.numel() for value in like.values()])
+    return {
+        name: part.view_as(value) for (name, value), part in zip(like.items(), parts, strict=True)
+    }

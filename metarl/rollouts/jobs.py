@@ -1,0 +1,63 @@
+"""What a rollout job is, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from metarl.seeding import Stream
+from metarl.tasks import Task
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One task's episodes under one set of parameters and one random stream.
+
+    What a job returns depends on these fields alone: not on the executor, the number of workers,
+    the order of jobs, or what is stepped beside it.
+
+    Attributes:
+        task: The task.
+        params: Policy parameters, float32 arrays by name.
+        stream: Source of the environments' seeds and the actions' noise.
+        num_episodes: ``E``.
+        deterministic: Whether to act by the distribution's mode.
+        state: Policy state at the start, ``[E, H]``, or ``None`` for the initial one. Carrying it
+            from one job to the next makes a trial of several episodes.
+    """
+
+    task: Task
+    params: dict[str, FloatArray]
+    stream: Stream
+    num_episodes: int
+    deterministic: bool = False
+    state: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """The episodes of one job, ``[E, S, ...]``; fields as in :class:`metarl.types.Trajectories`.
+
+    Attributes:
+        final_state: Policy state after each episode's last step, ``[E, H]``, or ``None``.
+    """
+
+    observations: FloatArray
+    actions: npt.NDArray[Any]
+    rewards: FloatArray
+    log_probs: FloatArray
+    dist_params: FloatArray
+    mask: BoolArray
+    terminated: BoolArray
+    truncated: BoolArray
+    last_observations: FloatArray
+    success: BoolArray | None
+    unstable: BoolArray
+    initial_state: FloatArray | None
+    final_state: FloatArray | None

@@ -1,0 +1,157 @@
+"""A vector environment whose ended rows wait for the next reset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
+
+from metarl.errors import TaskError
+
+if TYPE_CHECKING:
+    from metarl.tasks import Task
+
+
+class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
+    """Steps one environment after another, each until its episode ends.
+
+    Gymnasium's own vector environments either start the next episode at once or insist that no
+    row has ended. Meta-learning counts whole episodes, so here a row that has ended keeps its last
+    observation, gets reward 0 and isn't stepped until :meth:`reset`.
+
+    Args:
+        tasks: One task per block of rows.
+        num_envs_per_task: Rows in each block; row ``i`` belongs to task ``i // num_envs_per_task``.
+        make_env: Builds the environment of a task.
+        retask: Moves an environment to another task; says whether it could.
+        observation_space: Space of one row's observations.
+        action_space: Space of one row's actions.
+    """
+
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        num_envs_per_task: int,
+        *,
+        make_env: Callable[[Task], gymnasium.Env[Any, Any]],
+        retask: Callable[[gymnasium.Env[Any, Any], Task], bool],
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+    ) -> None:
+        self.num_envs = len(tasks) * num_envs_per_task
+        self.single_observation_space = observation_space
+        self.single_action_space = action_space
+        self.observation_space = batch_space(observation_space, self.num_envs)
+        self.action_space = batch_space(action_space, self.num_envs)
+        self._num_envs_per_task = num_envs_per_task
+        self._make_env = make_env
+        self._retask = retask
+        self._tasks = [task for task in tasks for _ in range(num_envs_per_task)]
+        self.envs = [make_env(task) for task in self._tasks]
+        self._seeds: list[int | None] = [None] * self.num_envs
+        self._step_counts = np.zeros(self.num_envs, dtype=np.int64)
+        self._observations: list[Any] = [None] * self.num_envs
+        self._terminations = np.zeros(self.num_envs, dtype=np.bool_)
+        self._truncations = np.zeros(self.num_envs, dtype=np.bool_)
+
+    def set_tasks(self, tasks: Sequence[Task]) -> None:
+        """Moves the rows to other tasks; takes effect with the next :meth:`reset`.
+
+        Raises:
+            TaskError: If the number of tasks isn't the one this was built for.
+        """
+        if len(tasks) * self._num_envs_per_task != self.num_envs:
+            raise TaskError(
+                f"tasks: got {len(tasks)}; this vector environment holds "
+                f"{self.num_envs // self._num_envs_per_task}."
+            )
+        self._tasks = [task for task in tasks for _ in range(self._num_envs_per_task)]
+        for row, task in enumerate(self._tasks):
+            if not self._retask(self.envs[row], task):
+                self.envs[row].close()
+                self.envs[row] = self._make_env(task)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode in every row, or in those of ``options["reset_mask"]``."""
+        seeds = _per_row(seed, self.num_envs)
+        options = dict(options or {})
+        mask = options.pop("reset_mask", np.ones(self.num_envs, dtype=np.bool_))
+        infos: dict[str, Any] = {}
+        for row in np.flatnonzero(mask).tolist():
+            self._seeds[row] = seeds[row]
+            self._step_counts[row] = 0
+            self._terminations[row] = self._truncations[row] = False
+            try:
+                observation, info = self.envs[row].reset(seed=seeds[row], options=options)
+            except Exception as error:
+                error.add_note(self._where(row, "while resetting"))
+                raise
+            self._observations[row] = observation
+            infos = self._add_info(infos, info, row)
+        return self._batched_observations(), infos
+
+    def step(
+        self, actions: Any
+    ) -> tuple[
+        Any, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]
+    ]:
+        """Steps every row whose episode is under way."""
+        rewards = np.zeros(self.num_envs, dtype=np.float64)
+        infos: dict[str, Any] = {}
+        for row, action in enumerate(iterate(self.action_space, actions)):
+            if self._terminations[row] or self._truncations[row]:
+                continue
+            try:
+                observation, reward, terminated, truncated, info = self.envs[row].step(action)
+            except Exception as error:
+                error.add_note(self._where(row, "while stepping"))
+                raise
+            self._step_counts[row] += 1
+            self._observations[row] = observation
+            rewards[row] = float(reward)
+            self._terminations[row] = terminated
+            self._truncations[row] = truncated
+            infos = self._add_info(infos, info, row)
+        return (
+            self._batched_observations(),
+            rewards,
+            self._terminations.copy(),
+            self._truncations.copy(),
+            infos,
+        )
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Closes every environment."""
+        del kwargs
+        for env in self.envs:
+            env.close()
+
+    def _batched_observations(self) -> Any:
+        out: Any = create_empty_array(self.single_observation_space, n=self.num_envs)
+        return concatenate(self.single_observation_space, self._observations, out)
+
+    def _where(self, row: int, doing: str) -> str:
+        return (
+            f"{doing} task {self._tasks[row].family} ({self._tasks[row].digest}), "
+            f"episode {row % self._num_envs_per_task}, seed {self._seeds[row]}, "
+            f"step {self._step_counts[row]}"
+        )
+
+
+def _per_row(seed: int | Sequence[int | None] | None, rows: int) -> Sequence[int | None]:
+    if seed is None:
+        return [None] * rows
+    return [seed + row for row in range(rows)] if isinstance(seed, int) else seed
