@@ -25,13 +25,13 @@ class BatchStep:
     Attributes:
         obs: ``[k, 39]``.
         reward: ``[k]``.
-        info: Meta-World's info values by key, each ``[k]`` float64.
+        info: ``[7, k]`` Meta-World's info values, in the order of :data:`.spec.INFO_KEYS`.
         diverged: ``[k]`` the simulation became unstable; MuJoCo has reset the world.
     """
 
     obs: FloatArray
     reward: FloatArray
-    info: dict[str, FloatArray]
+    info: FloatArray
     diverged: BoolArray
 
 
@@ -117,7 +117,7 @@ class ClassWorlds:
         for name, values in memory.items():
             self._memory[name][rows] = values
         info = _info(outcome, len(obs))
-        return BatchStep(obs, info["unscaled_reward"], info, physics.diverged)
+        return BatchStep(obs, info[-1], info, physics.diverged)
 
     def _set_constants(self, row: int, point: ResetPoint) -> None:
         for name, value in point.constants.items():
@@ -126,9 +126,9 @@ class ClassWorlds:
             self._constants[name][row] = value
 
 
-def _info(outcome: Outcome, num_rows: int) -> dict[str, FloatArray]:
-    values = [getattr(outcome, key) for key in INFO_KEYS[:-1]]
+def _info(outcome: Outcome, num_rows: int) -> FloatArray:
     columns = np.empty((len(INFO_KEYS), num_rows))
-    for column, value in zip(columns, (*values, outcome.reward), strict=True):
-        column[:] = value
-    return dict(zip(INFO_KEYS, columns, strict=True))
+    for column, key in zip(columns, INFO_KEYS[:-1], strict=False):
+        column[:] = getattr(outcome, key)
+    columns[-1] = outcome.reward
+    return columns

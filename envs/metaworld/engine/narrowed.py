@@ -44,46 +44,74 @@ class Narrowed(np.lib.mixins.NDArrayOperatorsMixin):
     is an ``np.float64``, which widens the result.
 
     Attributes:
-        values: ``[n]`` float64; exactly representable in float32 where ``single``.
-        single: ``[n]`` the rows whose scalar is an ``np.float32``.
+        wide: ``[n]`` float64, the values of the other rows (without meaning in ``rows``).
+        rows: ``[k]`` indices of the rows whose scalar is an ``np.float32``.
+        narrow: ``[k]`` float32, their values.
     """
 
-    def __init__(self, values: npt.NDArray[np.float64], single: npt.NDArray[np.bool_]) -> None:
-        self.values = values
-        self.single = single
+    def __init__(
+        self,
+        wide: npt.NDArray[np.float64],
+        rows: npt.NDArray[np.intp],
+        narrow: npt.NDArray[np.float32],
+    ) -> None:
+        self.wide = wide
+        self.rows = rows
+        self.narrow = narrow
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[Any]:
-        return np.array(self.values, dtype=dtype, copy=copy)
+        values = self.wide.astype(dtype or np.float64)
+        values[self.rows] = self.narrow
+        return values
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Scalars, **kwargs: Any) -> Any:
         """Applies an elementwise function in the precision of each row."""
         if method != "__call__" or ufunc not in _UFUNCS or kwargs:
             return NotImplemented
-        wide = ufunc(*(np.asarray(operand) for operand in inputs))
-        masks = [operand.single for operand in inputs if isinstance(operand, Narrowed)]
-        single = np.logical_or.reduce(masks)
-        rows = np.flatnonzero(single)
-        wide[rows] = ufunc(*(_in_single(operand, rows) for operand in inputs))
-        return wide if wide.dtype == np.bool_ else Narrowed(wide, single)
+        operands = [operand for operand in inputs if isinstance(operand, Narrowed)]
+        rows = self.rows
+        if any(operand.rows is not rows for operand in operands):
+            rows = np.unique(np.concatenate([operand.rows for operand in operands]))
+        wide = ufunc(*(_wide(operand) for operand in inputs))
+        narrow = ufunc(*(_narrow(operand, rows) for operand in inputs))
+        if wide.dtype == np.bool_:
+            wide[rows] = narrow
+            return wide
+        return Narrowed(wide, rows, narrow)
 
 
-def _in_single(operand: Scalars, rows: npt.NDArray[np.intp]) -> Any:
-    values = np.asarray(operand)
-    return (values[rows] if values.ndim else values).astype(np.float32)
+def _wide(operand: Scalars) -> Any:
+    return operand.wide if isinstance(operand, Narrowed) else operand
+
+
+def _narrow(operand: Scalars, rows: npt.NDArray[np.intp]) -> Any:
+    if isinstance(operand, Narrowed):
+        return operand.narrow if operand.rows is rows else np.asarray(operand, np.float32)[rows]
+    if isinstance(operand, np.ndarray) and operand.ndim:
+        return operand[rows].astype(np.float32)
+    return np.float32(operand)
 
 
 def narrowed(values: npt.NDArray[np.float64], single: npt.NDArray[np.bool_]) -> Any:
-    """Returns a :class:`Narrowed`, or ``values`` themselves if no row is single."""
-    return Narrowed(values, single) if single.any() else values
+    """Returns ``values`` as a :class:`Narrowed` where ``single``, or as they are if nowhere.
+
+    Args:
+        values: ``[n]``, exactly representable in float32 where ``single``.
+        single: ``[n]`` the rows whose scalar is an ``np.float32``.
+    """
+    rows = np.flatnonzero(single)
+    return Narrowed(values, rows, values[rows].astype(np.float32)) if rows.size else values
 
 
 def select(condition: npt.NDArray[np.bool_], yes: Scalars, no: Scalars) -> Any:
     """Like ``np.where``, for operands that may be narrowed: each row keeps its precision."""
-    values = np.where(condition, np.asarray(yes), np.asarray(no))
     if not isinstance(yes, Narrowed) and not isinstance(no, Narrowed):
-        return values
-    single_yes = yes.single if isinstance(yes, Narrowed) else False
-    single_no = no.single if isinstance(no, Narrowed) else False
-    return narrowed(values, np.where(condition, single_yes, single_no))
+        return np.where(condition, yes, no)
+    single = np.zeros(len(condition), dtype=np.bool_)
+    if isinstance(yes, Narrowed):
+        single[yes.rows] = condition[yes.rows]
+    if isinstance(no, Narrowed):
+        single[no.rows] |= ~condition[no.rows]
+    return narrowed(np.where(condition, np.asarray(yes), np.asarray(no)), single)

@@ -17,8 +17,9 @@ from .spec import ObservedObject
 
 FRAME = 18
 SIZE = 39
-_HAND_LOW = np.array([-0.525, 0.348, -0.0525, -1.0])
-_HAND_HIGH = np.array([0.525, 1.025, 0.7, 1.0])
+# Meta-World's bounds of hand and gripper, once per frame; objects are not bounded.
+_LOW = np.tile(np.r_[-0.525, 0.348, -0.0525, -1.0, np.full(14, -np.inf)], 2)
+_HIGH = np.tile(np.r_[0.525, 1.025, 0.7, 1.0, np.full(14, np.inf)], 2)
 
 
 def frame(objects: Sequence[ObservedObject], readings: Readings) -> FloatArray:
@@ -27,7 +28,7 @@ def frame(objects: Sequence[ObservedObject], readings: Readings) -> FloatArray:
     result = np.zeros((len(hand), FRAME))
     result[:, :3] = hand
     opening = norm(readings[RIGHT_CLAW] - readings[LEFT_CLAW])
-    result[:, 3] = np.clip(opening / 0.1, 0.0, 1.0)
+    result[:, 3] = np.minimum(opening / 0.1, 1.0)
     for start, item in zip((4, 11), objects, strict=False):
         result[:, start : start + 3] = _position(item, readings)
         result[:, start + 3 : start + 7] = _orientation(item, readings)
@@ -59,10 +60,9 @@ def stack(
     obs = np.empty((len(current), SIZE))
     obs[:, :FRAME] = current
     obs[:, FRAME : 2 * FRAME] = previous
-    for start in (0, FRAME):
-        hand = obs[:, start : start + 4]
-        np.clip(hand, _HAND_LOW, _HAND_HIGH, out=hand)
-    clipped = np.clip(goal, goal_bounds[0], goal_bounds[1])
+    frames = obs[:, : 2 * FRAME]
+    np.minimum(np.maximum(frames, _LOW, out=frames), _HIGH, out=frames)
+    clipped = np.minimum(np.maximum(goal, goal_bounds[0]), goal_bounds[1])
     obs[:, 2 * FRAME :] = np.where(goal_observable[:, None], clipped, 0.0)
     return obs
 
@@ -90,32 +90,31 @@ def quaternion(matrices: FloatArray) -> FloatArray:
     ``Rotation.from_matrix(m).as_quat()`` for matrices that are orthogonal already.
     """
     m = matrices.reshape(-1, 3, 3)
-    diagonal = m[:, (0, 1, 2), (0, 1, 2)]
-    trace = diagonal[:, 0] + diagonal[:, 1] + diagonal[:, 2]
-    choice = np.argmax(np.column_stack((diagonal, trace)), axis=1)
+    trace = m[:, 0, 0] + m[:, 1, 1] + m[:, 2, 2]
+    decision = np.column_stack((m[:, 0, 0], m[:, 1, 1], m[:, 2, 2], trace))
+    choice = np.argmax(decision, axis=1)
     result = np.empty((len(m), 4))
-    for i in range(3):
-        rows = np.flatnonzero(choice == i)
-        if not rows.size:
-            continue
-        j, k = (i + 1) % 3, (i + 2) % 3
-        r = m[rows]
-        result[rows, i] = 1 - trace[rows] + 2 * r[:, i, i]
-        result[rows, j] = r[:, j, i] + r[:, i, j]
-        result[rows, k] = r[:, k, i] + r[:, i, k]
-        result[rows, 3] = r[:, k, j] - r[:, j, k]
-    rows = np.flatnonzero(choice == 3)
-    if rows.size:
-        r = m[rows]
-        result[rows, 0] = r[:, 2, 1] - r[:, 1, 2]
-        result[rows, 1] = r[:, 0, 2] - r[:, 2, 0]
-        result[rows, 2] = r[:, 1, 0] - r[:, 0, 1]
-        result[rows, 3] = 1 + trace[rows]
-    return result / _scipy_norm(result)[:, None]
+    cases = set(choice.tolist())
+    for case in cases:
+        rows = slice(None) if len(cases) == 1 else np.flatnonzero(choice == case)
+        result[rows] = _by_largest(case, m[rows], trace[rows])
+    squares = result * result
+    total = squares[:, 0] + squares[:, 1] + squares[:, 2] + squares[:, 3]
+    return result / np.sqrt(total)[:, None]
 
 
-def _scipy_norm(q: FloatArray) -> FloatArray:
-    """Length of each quaternion, summed from left to right as scipy's compiled code does."""
-    total = q[:, 0] * q[:, 0] + q[:, 1] * q[:, 1] + q[:, 2] * q[:, 2] + q[:, 3] * q[:, 3]
-    length: FloatArray = np.sqrt(total)
-    return length
+def _by_largest(case: int, m: FloatArray, trace: FloatArray) -> FloatArray:
+    """Quaternions up to length: ``case`` is the largest diagonal entry, or 3 for the trace."""
+    q = np.empty((len(m), 4))
+    if case == 3:
+        q[:, 0] = m[:, 2, 1] - m[:, 1, 2]
+        q[:, 1] = m[:, 0, 2] - m[:, 2, 0]
+        q[:, 2] = m[:, 1, 0] - m[:, 0, 1]
+        q[:, 3] = 1 + trace
+        return q
+    i, j, k = case, (case + 1) % 3, (case + 2) % 3
+    q[:, i] = 1 - trace + 2 * m[:, i, i]
+    q[:, j] = m[:, j, i] + m[:, i, j]
+    q[:, k] = m[:, k, i] + m[:, i, k]
+    q[:, 3] = m[:, k, j] - m[:, j, k]
+    return q

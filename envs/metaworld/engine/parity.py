@@ -124,10 +124,10 @@ def check_parity(
                 expected_obs, reward, _, _, info = env.step(actions[i])
                 log.compare("obs", expected_obs, obs[i], where)
                 log.compare("reward", reward, batch.reward[i], where)
-                for key in INFO_KEYS:
-                    log.compare(f"info[{key!r}]", info[key], batch.info[key][i], where)
-            log.successes += int(batch.info["success"].sum())
-            log.grasps += int(batch.info["grasp_success"].sum())
+                for key, values in zip(INFO_KEYS, batch.info, strict=True):
+                    log.compare(f"info[{key!r}]", info[key], values[i], where)
+            log.successes += int(batch.info[INFO_KEYS.index("success")].sum())
+            log.grasps += int(batch.info[INFO_KEYS.index("grasp_success")].sum())
 
     return ParityReport(
         env_name,

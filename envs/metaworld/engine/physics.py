@@ -97,10 +97,9 @@ class Physics:
             states: ``[n, state_size]``, changed in place.
             actions: ``[n, 4]``. The displacement is computed in their own precision.
         """
-        displacement = np.clip(actions[:, :3], -1, 1) * ACTION_SCALE
-        states[:, self._mocap] = np.clip(
-            states[:, self._mocap] + displacement, self._mocap_low, self._mocap_high
-        )
+        displacement = np.minimum(np.maximum(actions[:, :3], -1), 1) * ACTION_SCALE
+        target = np.maximum(states[:, self._mocap] + displacement, self._mocap_low)
+        states[:, self._mocap] = np.minimum(target, self._mocap_high)
         states[:, self._ctrl.start] = actions[:, 3]
         states[:, self._ctrl.start + 1] = -actions[:, 3]
 
@@ -127,9 +126,8 @@ class Physics:
         warnings[:] = 0
         calm = warnings[_DIVERGED].tolist()
 
-        for i in range(num_worlds):
-            state = states[i]
-            model_body_pos[:] = body_pos[i]
+        for i, (state, bodies) in enumerate(zip(states, body_pos, strict=True)):
+            model_body_pos[:] = bodies
             mujoco.mj_setState(model, data, state, _STATE)
             mujoco.mj_step(model, data, FRAME_SKIP)
             mujoco.mj_forward(model, data)

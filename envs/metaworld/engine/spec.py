@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -99,17 +100,17 @@ class Rows:
         """Returns a per-goal constant."""
         return self.constants[name]
 
-    @property
+    @cached_property
     def hand(self) -> FloatArray:
         """``[n, 3]`` position of the hand, clipped to the observation's bounds."""
         return self.obs[:, :3]
 
-    @property
+    @cached_property
     def opening(self) -> FloatArray:
         """``[n]`` gripper opening, 0 closed to 1 open."""
         return self.obs[:, 3]
 
-    @property
+    @cached_property
     def obj(self) -> FloatArray:
         """``[n, 3]`` observed position of the first object."""
         return self.obs[:, 4:7]
@@ -119,7 +120,7 @@ class Rows:
         """``[n]`` the action's gripper effort, in the caller's precision."""
         return self.action[:, 3]
 
-    @property
+    @cached_property
     def tcp(self) -> FloatArray:
         """``[n, 3]`` centre between the two fingertips."""
         centre: FloatArray = (self.readings[RIGHT_FINGER] + self.readings[LEFT_FINGER]) / 2.0

@@ -136,7 +136,7 @@ class Worlds:
         stepping = np.zeros(self.num_worlds, dtype=np.bool_)
         stepping[rows] = True
         diverged = np.zeros(self.num_worlds, dtype=np.bool_)
-        info = dict(zip(INFO_KEYS, np.zeros((len(INFO_KEYS), self.num_worlds)), strict=True))
+        info = np.zeros((len(INFO_KEYS), self.num_worlds))
 
         for group in self._groups.values():
             members, slots = group.select(stepping)
@@ -145,18 +145,17 @@ class Worlds:
             batch = group.worlds.step(slots, actions[members])
             self._obs[members] = batch.obs
             diverged[members] = batch.diverged
-            for key, values in batch.info.items():
-                info[key][members] = values
+            info[:, members] = batch.info
 
         self._elapsed[rows] += 1
         truncated = stepping & ((self._elapsed >= self.max_episode_steps) | diverged)
         self._over |= truncated
         return WorldsStep(
             obs=self._obs.copy(),
-            reward=info["unscaled_reward"].copy(),
+            reward=info[-1].copy(),
             truncated=truncated,
             diverged=diverged,
-            info=info,
+            info=dict(zip(INFO_KEYS, info, strict=True)),
         )
 
     def _group(self, env_name: str) -> _Group:

@@ -40,6 +40,7 @@ Sigmoid = Literal["gaussian", "long_tail"]
 _VALUE_AT_MARGIN = 0.1
 _GAUSSIAN_SCALE = np.sqrt(-2 * np.log(_VALUE_AT_MARGIN))
 _LONG_TAIL_SCALE = np.sqrt(1 / _VALUE_AT_MARGIN - 1)
+_LEAST_MARGIN = 1e-300
 
 
 def norm(vectors: FloatArray) -> FloatArray:
@@ -66,31 +67,32 @@ def tolerance(
     ``margin`` is 0, so is the value out of bounds.
 
     Args:
-        x: ``[n]``.
-        bounds: Lower and upper, each a number or ``[n]``.
-        margin: A number or ``[n]``, not negative.
+        x: Distances, ``[n]`` or any other shape.
+        bounds: Lower and upper, numbers or of ``x``'s shape.
+        margin: A number or of ``x``'s shape, not negative.
         sigmoid: Shape of the fall.
 
     Returns:
-        ``[n]`` in [0, 1].
+        Values in [0, 1], of ``x``'s shape.
     """
     lower, upper = bounds
-    inside = (lower <= x) & (x <= upper)
-    flat = np.equal(margin, 0)
-    d = np.where(x < lower, lower - x, x - upper) / np.where(flat, 1.0, margin)
-    if sigmoid == "gaussian":
-        outside = np.exp(-0.5 * square(d * _GAUSSIAN_SCALE))
-    else:
-        outside = 1 / (square(d * _LONG_TAIL_SCALE) + 1)
-    return np.where(inside, 1.0, np.where(flat, 0.0, outside))
+    # Inside the bounds the distance is cut to 0, which both sigmoids map to exactly 1. A margin of
+    # 0 becomes one so small that any distance is squared to infinity, which they map to exactly 0.
+    d = np.maximum(np.maximum(lower - x, x - upper), 0.0)
+    with np.errstate(over="ignore"):
+        d = d / np.maximum(margin, _LEAST_MARGIN)
+        if sigmoid == "gaussian":
+            value: FloatArray = np.exp(-0.5 * square(d * _GAUSSIAN_SCALE))
+        else:
+            value = 1 / (square(d * _LONG_TAIL_SCALE) + 1)
+    return value
 
 
 def hamacher_product(a: Scalars, b: Scalars) -> Any:
     """The t-norm ``a b / (a + b - a b)`` of two values in [0, 1]; 0 where both are 0."""
     product = a * b
     denominator = a + b - product
-    positive = np.asarray(denominator > 0)
-    return select(positive, product / select(positive, denominator, 1.0), 0.0)
+    return product / select(np.asarray(denominator > 0), denominator, 1.0)
 
 
 def gripper_closing(effort: npt.NDArray[np.floating[Any]], desired: float = 1.0) -> Any:
@@ -103,9 +105,11 @@ def gripper_closing(effort: npt.NDArray[np.floating[Any]], desired: float = 1.0)
     """
     if effort.dtype != np.float32:
         return np.minimum(np.maximum(0.0, effort), desired) / desired
-    kept = (effort > 0) & ~(effort > np.float32(desired))
-    values = np.minimum(np.maximum(0.0, effort.astype(np.float64)), desired)
-    return narrowed(values, kept) / desired
+    limit = np.float32(desired)
+    kept = (effort > 0) & (effort <= limit)
+    share = np.where(effort > 0, 1.0, 0.0)
+    share[kept] = effort[kept] / limit
+    return narrowed(share, kept)
 
 
 def caging(
@@ -142,16 +146,13 @@ def caging(
     """
     init = rows.obj_init_pos if obj_init_pos is None else obj_init_pos
 
-    def pad_caging(pad: FloatArray) -> FloatArray:
-        to_obj = np.abs(pad[:, 1] - obj[:, 1])
-        to_init = np.abs(pad[:, 1] - init[:, 1])
-        return tolerance(
-            to_obj,
-            bounds=(obj_radius, pad_success_thresh),
-            margin=np.abs(to_init - pad_success_thresh),
-        )
-
-    caging_y = hamacher_product(pad_caging(rows.left_pad), pad_caging(rows.right_pad))
+    pads = np.stack((rows.left_pad[:, 1], rows.right_pad[:, 1]))
+    left, right = tolerance(
+        np.abs(pads - obj[:, 1]),
+        bounds=(obj_radius, pad_success_thresh),
+        margin=np.abs(np.abs(pads - init[:, 1]) - pad_success_thresh),
+    )
+    caging_y = hamacher_product(left, right)
     tcp = rows.tcp
     caging_xz = tolerance(
         norm(tcp[:, ::2] - obj[:, ::2]),
@@ -159,8 +160,11 @@ def caging(
         margin=norm(init[:, ::2] - rows.init_tcp[:, ::2]) - xz_thresh,
     )
     caged = hamacher_product(caging_y, caging_xz)
-    closing = gripper_closing(rows.effort, desired_gripper_effort)
-    result = hamacher_product(caged, select(caged > 0.97, closing, 0.0))
+    held = caged > 0.97
+    result = np.zeros(len(caged))
+    if held.any():
+        closing = gripper_closing(rows.effort, desired_gripper_effort)
+        result = hamacher_product(caged, select(held, closing, 0.0))
     if density == "high":
         result = (result + caged) / 2
     elif density == "medium":
