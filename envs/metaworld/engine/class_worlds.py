@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .narrowed import Narrowed
 from .observations import FRAME, frame, stack
 from .reset_cache import ResetCache, ResetPoint, WorldTask
 from .sources import BoolArray, FloatArray
@@ -27,12 +28,14 @@ class BatchStep:
         reward: ``[k]``.
         info: ``[7, k]`` Meta-World's info values, in the order of :data:`.spec.INFO_KEYS`.
         diverged: ``[k]`` the simulation became unstable; MuJoCo has reset the world.
+        single: ``[k]`` Meta-World returns the reward as ``np.float32`` (see :mod:`.narrowed`).
     """
 
     obs: FloatArray
     reward: FloatArray
     info: FloatArray
     diverged: BoolArray
+    single: BoolArray
 
 
 class ClassWorlds:
@@ -117,7 +120,10 @@ class ClassWorlds:
         for name, values in memory.items():
             self._memory[name][rows] = values
         info = _info(outcome, len(obs))
-        return BatchStep(obs, info[-1], info, physics.diverged)
+        single = np.zeros(len(obs), dtype=np.bool_)
+        if isinstance(outcome.reward, Narrowed):
+            single[outcome.reward.rows] = True
+        return BatchStep(obs, info[-1], info, physics.diverged, single)
 
     def _set_constants(self, row: int, point: ResetPoint) -> None:
         for name, value in point.constants.items():

@@ -35,6 +35,8 @@ class WorldsStep:
         diverged: ``[N]`` the simulation became unstable in this step and MuJoCo reset it; the
             observation and reward beside it are those of the model's default state.
         info: Meta-World's info values by key, each ``[N]`` float64.
+        single: ``[N]`` Meta-World returns the reward as ``np.float32``, which matters to whoever
+            adds rewards up as it does: what is added to it is rounded to single precision too.
     """
 
     obs: FloatArray
@@ -42,6 +44,7 @@ class WorldsStep:
     truncated: BoolArray
     diverged: BoolArray
     info: dict[str, FloatArray]
+    single: BoolArray
 
 
 class Worlds:
@@ -136,6 +139,7 @@ class Worlds:
         stepping = np.zeros(self.num_worlds, dtype=np.bool_)
         stepping[rows] = True
         diverged = np.zeros(self.num_worlds, dtype=np.bool_)
+        single = np.zeros(self.num_worlds, dtype=np.bool_)
         info = np.zeros((len(INFO_KEYS), self.num_worlds))
 
         for group in self._groups.values():
@@ -145,6 +149,7 @@ class Worlds:
             batch = group.worlds.step(slots, actions[members])
             self._obs[members] = batch.obs
             diverged[members] = batch.diverged
+            single[members] = batch.single
             info[:, members] = batch.info
 
         self._elapsed[rows] += 1
@@ -156,6 +161,7 @@ class Worlds:
             truncated=truncated,
             diverged=diverged,
             info=dict(zip(INFO_KEYS, info, strict=True)),
+            single=single,
         )
 
     def _group(self, env_name: str) -> _Group:
