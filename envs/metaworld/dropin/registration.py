@@ -7,32 +7,26 @@ from typing import Any
 import gymnasium
 
 _NAMESPACE = "metarl"
+_ML = f"{__package__}.meta_learning"
+_MT = f"{__package__}.multi_task"
 
 
 def register_envs() -> None:
     """Registers the ids; doing it again changes nothing."""
     for split in ("train", "test"):
-        arguments = {"benchmark": "ML1", "split": split}
-        _register(
-            f"ML1-{split}", "meta_learning:make_ml_vec", arguments, single="meta_learning:make_ml1"
-        )
+        _register(f"ML1-{split}", f"{_ML}:make_ml_vec", f"{_ML}:make_ml1", split=split)
         for benchmark in ("ML10", "ML25", "ML45"):
-            arguments = {"benchmark": benchmark, "split": split}
-            _register(f"{benchmark}-{split}", "meta_learning:make_ml_vec", arguments)
+            _register(
+                f"{benchmark}-{split}", f"{_ML}:make_ml_vec", benchmark=benchmark, split=split
+            )
     for benchmark in ("MT10", "MT25", "MT50"):
-        _register(benchmark, "multi_task:make_mt_vec", {"benchmark": benchmark})
-    _register("MT1", "multi_task:make_mt1_vec", {}, single="multi_task:make_mt1")
-    _register("custom-ml-envs", "meta_learning:make_custom_ml_vec", {})
-    _register("custom-mt-envs", "multi_task:make_custom_mt_vec", {})
+        _register(benchmark, f"{_MT}:make_mt_vec", benchmark=benchmark)
+    _register("MT1", f"{_MT}:make_mt1_vec", f"{_MT}:make_mt1")
+    _register("custom-ml-envs", f"{_ML}:make_custom_ml_vec")
+    _register("custom-mt-envs", f"{_MT}:make_custom_mt_vec")
 
 
-def _register(name: str, maker: str, arguments: dict[str, Any], single: str | None = None) -> None:
+def _register(name: str, make_vec: str, make: str | None = None, **arguments: Any) -> None:
     env_id = f"{_NAMESPACE}/{name}-v0"
-    if env_id in gymnasium.registry:
-        return
-    gymnasium.register(
-        env_id,
-        entry_point=None if single is None else f"{__package__}.{single}",
-        vector_entry_point=f"{__package__}.{maker}",
-        kwargs=arguments,
-    )
+    if env_id not in gymnasium.registry:
+        gymnasium.register(env_id, entry_point=make, vector_entry_point=make_vec, kwargs=arguments)

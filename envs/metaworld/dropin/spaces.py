@@ -28,15 +28,15 @@ def observation_size(settings: Settings) -> int:
 
 
 def observation_space(
-    settings: Settings, goal_observable: bool, dtype: type[np.floating[Any]]
+    settings: Settings, goal_is_zero: bool, dtype: type[np.floating[Any]]
 ) -> gymnasium.spaces.Box:
     """The space of one environment's observations.
 
-    Meta-World declares that an observable goal is zero; here it is unbounded.
+    Meta-World declares that the goal is zero, observable or not; here it is unbounded unless told.
 
     Args:
         settings: What is appended to observations, and whether they are normalised.
-        goal_observable: Whether the goal is part of the observation.
+        goal_is_zero: Whether to declare that the goal is zero.
         dtype: Of the observations.
     """
     size = observation_size(settings)
@@ -46,7 +46,7 @@ def observation_space(
         for start in (0, FRAME):
             low[start : start + 4] = -np.append(hand.low, -1.0)
             high[start : start + 4] = np.append(hand.high, 1.0)
-        if not goal_observable:
+        if goal_is_zero:
             low[2 * FRAME : SIZE] = high[2 * FRAME : SIZE] = 0.0
         low[SIZE:], high[SIZE:] = 0.0, 1.0
     return gymnasium.spaces.Box(-low.astype(dtype), high.astype(dtype), dtype=dtype)

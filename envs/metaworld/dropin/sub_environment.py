@@ -59,10 +59,10 @@ class SubEnvironment:
 
     @property
     def observation_space(self) -> gymnasium.spaces.Box:
-        """Space of its own observations, before they are batched."""
+        """Space of its own observations, before they are batched; the goal is unbounded."""
         settings = self._batch.settings
         dtype = np.float32 if settings.normalize_observations else np.float64
-        return observation_space(settings, not self._row.tasks[0].partially_observable, dtype)
+        return observation_space(settings, goal_is_zero=False, dtype=dtype)
 
     @property
     def action_space(self) -> gymnasium.spaces.Box:

@@ -40,8 +40,8 @@ class MetaWorldVectorEnv(VectorEnv[Observations, npt.NDArray[Any], npt.NDArray[A
         self.num_envs = len(rows)
         self.autoreset_mode = autoreset_mode
         self.metadata = {**METADATA, "autoreset_mode": autoreset_mode}
-        goal_observable = any(not row.tasks[0].partially_observable for row in rows)
-        space = observation_space(settings, goal_observable, vector_dtype(settings))
+        goals_hidden = all(row.tasks[0].partially_observable for row in rows)
+        space = observation_space(settings, goals_hidden, vector_dtype(settings))
         self.single_observation_space = space
         self.single_action_space = action_space()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)

@@ -97,6 +97,9 @@ def play_benchmark(name, mode, **arguments):
     theirs, ours = make_both(name, seed=5, max_episode_steps=13, autoreset_mode=mode, **arguments)
     meta_learning = name.startswith("ML")
     assert theirs.get_attr("task_name") == ours.get_attr("task_name")
+    assert theirs.action_space == ours.action_space
+    if meta_learning:  # where the goal is observable Meta-World's space hasn't room for it
+        assert theirs.observation_space == ours.observation_space
     truncated, _ = play(theirs, ours, steps=60, sample_tasks=meta_learning)
     assert truncated >= 4 * ours.num_envs
     theirs.close()
