@@ -9,12 +9,14 @@ from __future__ import annotations
 from .parity import ParityReport, check_parity
 from .reset_cache import ResetCache, WorldTask
 from .rewards import TASKS
-from .worlds import Worlds, WorldsStep
+from .worlds import Advance, Rewards, Worlds, WorldsStep
 
 __all__ = [
     "TASKS",
+    "Advance",
     "ParityReport",
     "ResetCache",
+    "Rewards",
     "WorldTask",
     "Worlds",
     "WorldsStep",

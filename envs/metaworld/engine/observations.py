@@ -12,14 +12,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from .rewards.primitives import norm
-from .sources import HAND, LEFT_CLAW, RIGHT_CLAW, BoolArray, FloatArray, Readings, Source
+from .sources import HAND, LEFT_CLAW, RIGHT_CLAW, FloatArray, Readings, Source
 from .spec import ObservedObject
 
 FRAME = 18
 SIZE = 39
-# Meta-World's bounds of hand and gripper, once per frame; objects are not bounded.
-_LOW = np.tile(np.r_[-0.525, 0.348, -0.0525, -1.0, np.full(14, -np.inf)], 2)
-_HIGH = np.tile(np.r_[0.525, 1.025, 0.7, 1.0, np.full(14, np.inf)], 2)
+# Meta-World's bounds of hand and gripper, once per frame. Objects are not bounded, and the goal
+# comes within its own.
+_FRAME_LOW = np.r_[-0.525, 0.348, -0.0525, -1.0, np.full(14, -np.inf)]
+_FRAME_HIGH = np.r_[0.525, 1.025, 0.7, 1.0, np.full(14, np.inf)]
+_LOW = np.r_[_FRAME_LOW, _FRAME_LOW, np.full(3, -np.inf)]
+_HIGH = np.r_[_FRAME_HIGH, _FRAME_HIGH, np.full(3, np.inf)]
 
 
 def frame(objects: Sequence[ObservedObject], readings: Readings) -> FloatArray:
@@ -35,35 +38,23 @@ def frame(objects: Sequence[ObservedObject], readings: Readings) -> FloatArray:
     return result
 
 
-def stack(
-    current: FloatArray,
-    previous: FloatArray,
-    goal: FloatArray,
-    goal_bounds: FloatArray,
-    goal_observable: BoolArray,
-) -> FloatArray:
+def stack(current: FloatArray, previous: FloatArray, goal: FloatArray) -> FloatArray:
     """The observation that a step returns and its reward is computed from.
 
-    Hand and goal are clipped to Meta-World's observation space; a reset's observation is not,
-    and what is kept as the previous frame isn't either.
+    It is clipped to Meta-World's observation space; a reset's observation is not, and what is
+    kept as the previous frame isn't either.
 
     Args:
         current: ``[n, 18]``.
         previous: ``[n, 18]``.
-        goal: ``[n, 3]``.
-        goal_bounds: ``[2, 3]`` least and greatest goal of the class.
-        goal_observable: ``[n]`` False where the goal is to be zeros.
+        goal: ``[n, 3]`` as it is shown: within its bounds, or zeros where it is hidden.
 
     Returns:
         ``[n, 39]``.
     """
-    obs = np.empty((len(current), SIZE))
-    obs[:, :FRAME] = current
-    obs[:, FRAME : 2 * FRAME] = previous
-    frames = obs[:, : 2 * FRAME]
-    np.minimum(np.maximum(frames, _LOW, out=frames), _HIGH, out=frames)
-    clipped = np.minimum(np.maximum(goal, goal_bounds[0]), goal_bounds[1])
-    obs[:, 2 * FRAME :] = np.where(goal_observable[:, None], clipped, 0.0)
+    obs: FloatArray = np.concatenate((current, previous, goal), axis=1)
+    np.maximum(obs, _LOW, out=obs)
+    np.minimum(obs, _HIGH, out=obs)
     return obs
 
 

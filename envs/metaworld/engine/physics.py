@@ -42,12 +42,12 @@ class PhysicsStep:
     """What a step of ``n`` worlds yields beside the new states.
 
     Attributes:
-        readings: Every declared source.
+        blocks: ``[n, ...]`` stretches of the data's arrays, for :meth:`Physics.readings`.
         touching: ``[n]`` whether both pads push on the object, where that was asked.
         diverged: ``[n]`` MuJoCo found a bad state and reset the world to the model's defaults.
     """
 
-    readings: Readings
+    blocks: list[FloatArray]
     touching: BoolArray
     diverged: BoolArray
 
@@ -141,15 +141,18 @@ class Physics:
                 warnings[:] = 0
                 data.mocap_quat[:] = MOCAP_QUAT
 
-        return PhysicsStep(self._readings(states, blocks), touching, diverged)
+        if self._joints:
+            blocks.append(states[:, : model.nq].copy())
+        return PhysicsStep(blocks, touching, diverged)
 
-    def _readings(self, states: FloatArray, blocks: list[FloatArray]) -> Readings:
-        readings: dict[Source, FloatArray] = {
-            source: states[:, index].copy() for source, index in self._joints.items()
-        }
-        for block, (first, sources, _) in zip(blocks, self._windows, strict=True):
+    def readings(self, blocks: Sequence[FloatArray]) -> Readings:
+        """Finds the sources in the blocks of a step, or of several steps laid end to end."""
+        readings: dict[Source, FloatArray] = {}
+        for block, (first, sources, _) in zip(blocks, self._windows, strict=False):
             for source, index in sources.items():
                 readings[source] = block[:, index - first]
+        for source, index in self._joints.items():
+            readings[source] = blocks[-1][:, index]
         return readings
 
 

@@ -12,7 +12,6 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from metaworld import Task as MetaWorldTask
@@ -22,6 +21,7 @@ from .physics import Physics
 from .rewards import TASKS
 from .sources import ROBOT, FloatArray
 from .spec import TaskSpec
+from .untextured import make_untextured
 
 _MAX_DRAWS = 16
 
@@ -88,7 +88,7 @@ class EnvClass:
         if env_name not in TASKS:
             raise ValueError(f"env_name={env_name!r} is none of the tasks: {', '.join(TASKS)}")
         self.spec: TaskSpec = TASKS[env_name]
-        self._env: Any = ALL_V3_ENVIRONMENTS[env_name]()
+        self._env = make_untextured(env_name)
         self._draws = 0
         self._draw = self._env._get_state_rand_vec
         self._env._get_state_rand_vec = self._counted_draw
@@ -116,6 +116,9 @@ class EnvClass:
             )
         env = self._env
         self._draws = 0
+        # When the observability changes, set_task deletes this cached property and fails if it
+        # was not computed since.
+        assert env.sawyer_observation_space is not None
         env.set_task(task.to_metaworld())
         obs, _ = env.reset()
         constants = {
@@ -155,7 +158,7 @@ class ResetCache:
         self._points: OrderedDict[WorldTask, ResetPoint] = OrderedDict()
 
     def env_class(self, env_name: str) -> EnvClass:
-        """Returns the class, loading its model (about 25 MB) on first use."""
+        """Returns the class, loading its model (about 15 MB) on first use."""
         if env_name not in self._classes:
             self._classes[env_name] = EnvClass(env_name)
         return self._classes[env_name]

@@ -23,20 +23,50 @@ ACTION_SIZE = 4
 
 
 @dataclass(frozen=True)
-class WorldsStep:
-    """A step of all worlds. Rows that were not stepped hold their last observation, and zeros.
+class Advance:
+    """Where all worlds are after a step. Rows that were not stepped hold their last observation.
 
     Meta-World never terminates an episode, so there is no such flag.
 
     Attributes:
         obs: ``[N, 39]`` float64.
-        reward: ``[N]``.
         truncated: ``[N]`` the episode is over: time is up, or the simulation diverged.
         diverged: ``[N]`` the simulation became unstable in this step and MuJoCo reset it; the
             observation and reward beside it are those of the model's default state.
-        info: Meta-World's info values by key, each ``[N]`` float64.
-        single: ``[N]`` Meta-World returns the reward as ``np.float32``, which matters to whoever
+    """
+
+    obs: FloatArray
+    truncated: BoolArray
+    diverged: BoolArray
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """What ``T`` steps were worth. Zeros where a world was not stepped.
+
+    Attributes:
+        reward: ``[T, N]``.
+        info: Meta-World's info values by key, each ``[T, N]`` float64.
+        single: ``[T, N]`` Meta-World returns the reward as ``np.float32``, which matters to whoever
             adds rewards up as it does: what is added to it is rounded to single precision too.
+    """
+
+    reward: FloatArray
+    info: dict[str, FloatArray]
+    single: BoolArray
+
+
+@dataclass(frozen=True)
+class WorldsStep:
+    """A step of all worlds with its rewards: an :class:`Advance` and its :class:`Rewards`.
+
+    Attributes:
+        obs: ``[N, 39]`` float64.
+        reward: ``[N]``, 0 where a world was not stepped.
+        truncated: ``[N]`` the episode is over.
+        diverged: ``[N]`` the simulation became unstable.
+        info: Meta-World's info values by key, each ``[N]`` float64.
+        single: ``[N]`` see :class:`Rewards`.
     """
 
     obs: FloatArray
@@ -52,6 +82,10 @@ class Worlds:
 
     What a world returns depends only on its task and actions, never on the others: it is bit for
     bit what Meta-World's environment returns, for float32 and for float64 actions.
+
+    :meth:`step` returns all of it at once. A rollout that needs rewards only at its end is faster
+    with :meth:`advance` for every step and one :meth:`settle`: rewards are then computed for many
+    steps together, which matters most with few worlds of each class.
 
     Args:
         num_worlds: How many.
@@ -79,6 +113,7 @@ class Worlds:
         self._obs = np.zeros((num_worlds, SIZE))
         self._elapsed = np.zeros(num_worlds, dtype=np.int64)
         self._over = np.ones(num_worlds, dtype=np.bool_)
+        self._num_unsettled = 0
 
     @property
     def tasks(self) -> tuple[WorldTask | None, ...]:
@@ -86,13 +121,20 @@ class Worlds:
         return tuple(self._tasks)
 
     def set_tasks(self, rows: Iterable[int], tasks: Iterable[WorldTask]) -> None:
-        """Gives worlds new tasks, of any class; they have to be reset before their next step."""
+        """Gives worlds new tasks, of any class; they have to be reset before their next step.
+
+        Raises:
+            ValueError: If there is no such world, or no such class.
+        """
         for row, task in zip(rows, tasks, strict=True):
+            if not 0 <= row < self.num_worlds:
+                raise ValueError(f"world {row} does not exist; there are {self.num_worlds}")
+            group = self._group(task.env_name)
             before = self._tasks[row]
             if before is None or before.env_name != task.env_name:
                 if before is not None:
                     self._groups[before.env_name].remove(row)
-                self._group(task.env_name).add(row)
+                group.add(row)
             self._tasks[row] = task
             self._over[row] = True
 
@@ -123,7 +165,31 @@ class Worlds:
     def step(
         self, actions: npt.NDArray[np.floating[Any]], active: BoolArray | None = None
     ) -> WorldsStep:
-        """Advances the active worlds by one step.
+        """Advances the active worlds by one step and computes its rewards.
+
+        Takes what :meth:`advance` takes, and raises what it raises.
+
+        Raises:
+            RuntimeError: If earlier steps were not settled.
+        """
+        if self._num_unsettled:
+            raise RuntimeError(f"{self._num_unsettled} steps are unsettled; call settle first")
+        moved = self.advance(actions, active)
+        rewards = self.settle()
+        info = {key: values[0] for key, values in rewards.info.items()}
+        return WorldsStep(
+            obs=moved.obs,
+            reward=rewards.reward[0],
+            truncated=moved.truncated,
+            diverged=moved.diverged,
+            info=info,
+            single=rewards.single[0],
+        )
+
+    def advance(
+        self, actions: npt.NDArray[np.floating[Any]], active: BoolArray | None = None
+    ) -> Advance:
+        """Advances the active worlds by one step, and leaves its rewards to :meth:`settle`.
 
         Args:
             actions: ``[N, 4]``, float32 or float64: the precision enters some rewards. Values
@@ -139,30 +205,33 @@ class Worlds:
         stepping = np.zeros(self.num_worlds, dtype=np.bool_)
         stepping[rows] = True
         diverged = np.zeros(self.num_worlds, dtype=np.bool_)
-        single = np.zeros(self.num_worlds, dtype=np.bool_)
-        info = np.zeros((len(INFO_KEYS), self.num_worlds))
 
         for group in self._groups.values():
             members, slots = group.select(stepping)
             if not members.size:
                 continue
-            batch = group.worlds.step(slots, actions[members])
-            self._obs[members] = batch.obs
-            diverged[members] = batch.diverged
-            single[members] = batch.single
-            info[:, members] = batch.info
+            self._obs[members], diverged[members] = group.worlds.advance(slots, actions[members])
+            group.unsettled.append((self._num_unsettled, members))
 
+        self._num_unsettled += 1
         self._elapsed[rows] += 1
         truncated = stepping & ((self._elapsed >= self.max_episode_steps) | diverged)
         self._over |= truncated
-        return WorldsStep(
-            obs=self._obs.copy(),
-            reward=info[-1].copy(),
-            truncated=truncated,
-            diverged=diverged,
-            info=dict(zip(INFO_KEYS, info, strict=True)),
-            single=single,
-        )
+        return Advance(self._obs.copy(), truncated, diverged)
+
+    def settle(self) -> Rewards:
+        """Returns the rewards of all steps since the last call, oldest first."""
+        found = np.zeros((len(INFO_KEYS) + 1, self._num_unsettled, self.num_worlds))
+        for group in self._groups.values():
+            values = group.worlds.settle()
+            start = 0
+            for t, members in group.unsettled:
+                found[:, t, members] = values[:, start : start + len(members)]
+                start += len(members)
+            group.unsettled.clear()
+        self._num_unsettled = 0
+        info = dict(zip(INFO_KEYS, found[:-1], strict=True))
+        return Rewards(info["unscaled_reward"].copy(), info, found[-1] != 0)
 
     def _group(self, env_name: str) -> _Group:
         if env_name not in self._groups:
@@ -188,10 +257,16 @@ class Worlds:
 
 
 class _Group:
-    """The worlds of one class, and which slot of the class's batch each of them has."""
+    """The worlds of one class, and which slot of the class's batch each of them has.
+
+    Attributes:
+        worlds: The class's batch.
+        unsettled: Steps without rewards so far: their number, and who took part.
+    """
 
     def __init__(self, worlds: ClassWorlds) -> None:
         self.worlds = worlds
+        self.unsettled: list[tuple[int, npt.NDArray[np.intp]]] = []
         self._slot_of: dict[int, int] = {}
         self._free: list[int] = []
         self._members: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]] | None = None

@@ -103,6 +103,8 @@ def _coffee(rows: Rows) -> Outcome:
     """Move a mug to the coffee machine, or away from it.
 
     Distances along x and y count twice in the reward, but not in ``obj_to_target`` and success.
+    ``grasp_success`` is 0 always: Meta-World looks for contacts of the geom ``mug``, which is
+    only there to be seen and collides with nothing.
     """
     tcp_to_obj = norm(rows.obj - rows.tcp)
     obj_to_target = norm(rows.obj - rows.target)
@@ -130,7 +132,7 @@ def _coffee(rows: Rows) -> Outcome:
         reward=reward,
         success=obj_to_target <= 0.07,
         near_object=tcp_to_obj <= 0.03,
-        grasp_success=rows.touching & (rows.opening > 0),
+        grasp_success=0.0,
         grasp_reward=grasped,
         in_place_reward=in_place,
         obj_to_target=obj_to_target,
@@ -220,8 +222,8 @@ PUSH = (
         _push_wall,
         contact=GraspContact("objGeom", lifted=geom_pos("objGeom"), clearance=0.019),
     ),
-    TaskSpec("coffee-pull-v3", _MUG, _coffee, contact=GraspContact("mug")),
-    TaskSpec("coffee-push-v3", _MUG, _coffee, contact=GraspContact("mug")),
+    TaskSpec("coffee-pull-v3", _MUG, _coffee),
+    TaskSpec("coffee-push-v3", _MUG, _coffee),
     TaskSpec(
         "handle-pull-v3", (ObservedObject(site_pos("handleRight"), _NO_QUATERNION),), _handle_pull
     ),

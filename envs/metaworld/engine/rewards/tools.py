@@ -55,7 +55,8 @@ def _peg_insert_side(rows: Rows) -> Outcome:
     """Plug a peg, held at its middle, into the side of a box.
 
     The head's way is fenced by two prisms below and beside the hole, inside which ``in_place``
-    falls. A held peg counts as caged; ``grasp_success`` wants the fingertips nearer than that.
+    falls. There it is an ``np.float64``, so the reward is in double precision even for a float32
+    action. A held peg counts as caged; ``grasp_success`` wants the fingertips nearer than that.
     """
     tcp_to_obj = norm(rows.obj - rows.tcp)
     head = rows.read(_PEG_HEAD)
@@ -82,7 +83,8 @@ def _peg_insert_side(rows: Rows) -> Outcome:
     lifted = (rows.opening > 0) & raised(rows, 0.01)
     held = (tcp_to_obj < 0.08) & lifted
     grasped = select(held, 1.0, grasped)
-    reward = hamacher_product(grasped, in_place)
+    fenced = (box_1 < 1.0) | (box_2 < 1.0)
+    reward = hamacher_product(select(fenced, np.asarray(grasped), grasped), in_place)
     reward = select(held, reward + (1.0 + 5 * in_place), reward)
     reward = select(obj_to_target <= 0.07, 10.0, reward)
     return Outcome(
