@@ -69,7 +69,8 @@ class SingleEnv(gymnasium.Env[npt.NDArray[Any], npt.NDArray[Any]]):
 
     def get_wrapper_attr(self, name: str) -> Any:
         """Reads an attribute of the environment, or of the row it holds."""
-        return getattr(self._row, name) if _is_public(name) else getattr(self, name)
+        of_row = _is_public(name) and not hasattr(self, name)
+        return getattr(self._row if of_row else self, name)
 
     def set_wrapper_attr(self, name: str, value: Any, *, force: bool = True) -> bool:
         """Sets an attribute of the environment, or of the row it holds."""

@@ -28,6 +28,7 @@ def envs():
         made = make(2, autoreset_mode="Disabled", terminate_on_success=True)
     yield made
     made.close()
+    assert not multiprocessing.active_children()
 
 
 def test_same_bits_as_in_this_process(envs):
