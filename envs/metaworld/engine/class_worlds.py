@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .narrowed import Narrowed
 from .observations import FRAME, frame, stack
 from .reset_cache import ResetCache, ResetPoint, WorldTask
 from .sources import BoolArray, FloatArray
@@ -138,12 +139,13 @@ class ClassWorlds:
         """Returns Meta-World's info values for all steps since the last call.
 
         Returns:
-            ``[7, K]`` in the order of :data:`.spec.INFO_KEYS`, of which the last is the reward;
-            ``K`` counts the worlds of every step, one step after the other.
+            ``[8, K]`` in the order of :data:`.spec.INFO_KEYS`, of which the last is the reward,
+            and 1 where Meta-World returns that as ``np.float32`` (see :mod:`.narrowed`); ``K``
+            counts the worlds of every step, one step after the other.
         """
         self._evaluate()
         info, self._info = self._info, []
-        return np.concatenate(info, axis=1) if info else np.empty((len(INFO_KEYS), 0))
+        return np.concatenate(info, axis=1) if info else np.empty((len(INFO_KEYS) + 1, 0))
 
     def _evaluate(self) -> None:
         """Computes the rewards that are waiting, while the tasks they belong to are still set."""
@@ -179,10 +181,12 @@ class ClassWorlds:
         )
         for name, values in memory.items():
             self._memory[name][step.rows] = values
-        columns = np.empty((len(INFO_KEYS), len(step.obs)))
+        columns = np.zeros((len(INFO_KEYS) + 1, len(step.obs)))
         for column, key in zip(columns, INFO_KEYS[:-1], strict=False):
             column[:] = getattr(outcome, key)
-        columns[-1] = outcome.reward
+        columns[-2] = outcome.reward
+        if isinstance(outcome.reward, Narrowed):
+            columns[-1, outcome.reward.rows] = 1.0
         return columns
 
     def _set_constants(self, row: int, point: ResetPoint) -> None:

@@ -47,10 +47,13 @@ class Rewards:
     Attributes:
         reward: ``[T, N]``.
         info: Meta-World's info values by key, each ``[T, N]`` float64.
+        single: ``[T, N]`` Meta-World returns the reward as ``np.float32``, which matters to whoever
+            adds rewards up as it does: what is added to it is rounded to single precision too.
     """
 
     reward: FloatArray
     info: dict[str, FloatArray]
+    single: BoolArray
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class WorldsStep:
         truncated: ``[N]`` the episode is over.
         diverged: ``[N]`` the simulation became unstable.
         info: Meta-World's info values by key, each ``[N]`` float64.
+        single: ``[N]`` see :class:`Rewards`.
     """
 
     obs: FloatArray
@@ -70,6 +74,7 @@ class WorldsStep:
     truncated: BoolArray
     diverged: BoolArray
     info: dict[str, FloatArray]
+    single: BoolArray
 
 
 class Worlds:
@@ -172,7 +177,14 @@ class Worlds:
         moved = self.advance(actions, active)
         rewards = self.settle()
         info = {key: values[0] for key, values in rewards.info.items()}
-        return WorldsStep(moved.obs, rewards.reward[0], moved.truncated, moved.diverged, info)
+        return WorldsStep(
+            obs=moved.obs,
+            reward=rewards.reward[0],
+            truncated=moved.truncated,
+            diverged=moved.diverged,
+            info=info,
+            single=rewards.single[0],
+        )
 
     def state(self, row: int) -> FloatArray:
         """The simulation state of one world, ``[state_size]``, e.g. for a picture of it.
@@ -221,16 +233,17 @@ class Worlds:
 
     def settle(self) -> Rewards:
         """Returns the rewards of all steps since the last call, oldest first."""
-        info = np.zeros((len(INFO_KEYS), self._num_unsettled, self.num_worlds))
+        found = np.zeros((len(INFO_KEYS) + 1, self._num_unsettled, self.num_worlds))
         for group in self._groups.values():
             values = group.worlds.settle()
             start = 0
             for t, members in group.unsettled:
-                info[:, t, members] = values[:, start : start + len(members)]
+                found[:, t, members] = values[:, start : start + len(members)]
                 start += len(members)
             group.unsettled.clear()
         self._num_unsettled = 0
-        return Rewards(info[-1].copy(), dict(zip(INFO_KEYS, info, strict=True)))
+        info: dict[str, FloatArray] = dict(zip(INFO_KEYS, found[:-1], strict=True))
+        return Rewards(info["unscaled_reward"].copy(), info, found[-1] != 0)
 
     def _group(self, env_name: str) -> _Group:
         if env_name not in self._groups:
