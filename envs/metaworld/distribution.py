@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import gymnasium
+from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
 from metarl.errors import ConfigError
 from metarl.tasks import FiniteTaskDistribution, Task
 
+from .engine import TASKS
 from .environment import (
     ACTION_SPACE,
     MAX_EPISODE_STEPS,
@@ -33,8 +36,9 @@ class MetaWorldTasks(FiniteTaskDistribution):
         tasks: The tasks, of one or several families.
         max_episode_steps: Horizon, 1 to 500.
         backend: What steps many of them at once: ``"fast"``, the batched engine, or
-            ``"reference"``, Meta-World's own environments one by one. The bits are the same. Tasks
-            with reward version 1 always take the reference.
+            ``"reference"``, Meta-World's own environments one by one. The bits are the same. What
+            the engine doesn't know (reward version 1, environment classes that aren't
+            Meta-World's) takes the reference, with a notice.
         replace: Whether one sample may hold a task twice.
 
     Raises:
@@ -54,8 +58,7 @@ class MetaWorldTasks(FiniteTaskDistribution):
         check_horizon(max_episode_steps)
         if backend not in get_args(Backend):
             raise ConfigError(f"backend: got {backend!r}; allowed: {', '.join(get_args(Backend))}.")
-        versions = {read_task(task)[1]["reward_version"] for task in tasks}
-        self.backend: Backend = backend if versions == {"v2"} else "reference"
+        self.backend = _available(backend, tasks)
         self.tasks_per_vec = TASKS_PER_BATCH if self.backend == "fast" else 1
         self.observation_space = OBSERVATION_SPACE
         self.action_space = ACTION_SPACE
@@ -79,6 +82,25 @@ class MetaWorldTasks(FiniteTaskDistribution):
             return False
         env.set_task(task)
         return True
+
+
+def _available(backend: Backend, tasks: Sequence[Task]) -> Backend:
+    """The backend asked for, or the reference where the engine doesn't know all the tasks."""
+    foreign = [
+        family
+        for family in sorted({task.family for task in tasks})
+        if family not in TASKS
+        or not ALL_V3_ENVIRONMENTS[family].__module__.startswith("metaworld.")
+    ]
+    if backend == "fast" and foreign:
+        warnings.warn(
+            f"{', '.join(foreign)}: not one of Meta-World's own environment classes, so the "
+            "batched engine can't step it; using the environments themselves",
+            stacklevel=3,
+        )
+        return "reference"
+    versions = {read_task(task)[1]["reward_version"] for task in tasks}
+    return backend if versions == {"v2"} else "reference"
 
 
 def _same_model(task: Task, other: Task) -> bool:
