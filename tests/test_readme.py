@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from metarl import cli
+from metarl.cli import evaluating, training
 from metarl.evaluation import Evaluation, evaluate
 
 README = Path(__file__).parents[1] / "README.md"
@@ -107,8 +108,8 @@ def test_metarl_lines_run_up_to_training_and_evaluation(tmp_path, monkeypatch):
         )
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "train", save_untrained)
-    monkeypatch.setattr(cli, "evaluate", evaluate_briefly)
+    monkeypatch.setattr(training, "train", save_untrained)
+    monkeypatch.setattr(evaluating, "evaluate", evaluate_briefly)
     for command in COMMANDS:
         assert cli.main(command) == 0, shlex.join(command)
 
