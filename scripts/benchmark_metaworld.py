@@ -71,9 +71,9 @@ def measure(name: str, rounds: int, hidden: int) -> None:
     asynchronous = gymnasium.vector.AsyncVectorEnv(plain, context="forkserver")
     halves = [SyncProcess(plain[0::2]), SyncProcess(plain[1::2])]
     rows: dict[str, tuple[int, Measure]] = {
-        "bare mj_step x 5 + mj_forward, a data per world": (1, bare_loop(tasks[::2])),
-        "batched engine": (1, engine(tasks[::2])),
-        "rollout engine, policy in the loop": (1, rollout(serial, tasks[::2])),
+        "bare mj_step x 5 + mj_forward, a data per world": (1, bare_loop(tasks)),
+        "batched engine": (1, engine(tasks)),
+        "rollout engine, policy in the loop": (1, rollout(serial, tasks)),
         f"rollout engine, {CORES} workers": (CORES, rollout(parallel, tasks)),
         "SyncVectorEnv of plain metaworld": (1, partial(step_plain, sync)),
         f"AsyncVectorEnv, {PLAIN_ENVS} processes": (CORES, partial(step_plain, asynchronous)),
