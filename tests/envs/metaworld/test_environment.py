@@ -12,7 +12,12 @@ from gymnasium.utils.env_checker import check_env
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
-from metarl.envs.metaworld import MetaWorldEnv, MetaWorldTasks, metaworld_task
+from metarl.envs.metaworld import (
+    FAMILIES,
+    MetaWorldEnv,
+    MetaWorldTasks,
+    metaworld_task,
+)
 from metarl.envs.metaworld.environment import read_task
 from metarl.errors import ConfigError, InvalidActionError, TaskError, UnknownNameError
 from metarl.tasks import Task
@@ -96,6 +101,28 @@ def test_every_step_is_meta_worlds_own_to_the_bit(their_tasks, family, observabl
             assert not truncated
             assert_same_info(info, their_info)
     ours.close()
+    theirs.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_reward_version_1_is_meta_worlds_own_to_the_bit(family):
+    their_tasks = metaworld.ML1(family, seed=0).train_tasks
+    theirs = ALL_V3_ENVIRONMENTS[family](reward_function_version="v1")
+    vector = convert(their_tasks[0]).parameters["rand_vec"]
+    distribution = MetaWorldTasks([metaworld_task(family, vector, reward_version="v1")])
+    assert distribution.backend == "reference"
+    vec = distribution.make_vec(distribution.tasks, 1)
+    theirs.set_task(their_tasks[0])
+    assert np.array_equal(vec.reset()[0][0], theirs.reset()[0])
+    for action in random_actions(vec.envs[0], 30, seed=1):
+        expected, their_reward, _, _, their_info = theirs.step(action)
+        observations, rewards, _, _, infos = vec.step(action[None])
+        assert np.array_equal(observations[0], expected)
+        assert rewards[0] == float(their_reward)
+        ours = {name: values[0] for name, values in infos.items() if name[0] != "_"}
+        assert_same_info(ours, their_info)
+    vec.close()
     theirs.close()
 
 
