@@ -40,8 +40,8 @@ def main() -> int:
         found[variant] = evaluate_run(*where)
     console.print(comparison_table(found, "50 goals of reach-v3 that training never saw"))
     console.print(
-        "By the mean action, one episode per goal; mean over goals [95 % interval]. Each adaptation"
-        "\nstep learns from 10 episodes with sampled actions.",
+        "By the mean action, one episode per goal; mean over goals [95 % interval]. Each adaptation "
+        "step learns from 10 episodes with sampled actions.",
         style="dim",
         highlight=False,
     )
@@ -52,8 +52,8 @@ def main() -> int:
     )
     console.print(
         "\nWhat this shows: the policy adapts to goals that it was never trained on. The control "
-        "is the same\ntraining with inner learning rate 0, adapted the same way: only what "
-        "MAML gains beyond it is due to\nmeta-learning. One seed proves little; three are in "
+        "is the same training with inner learning rate 0, adapted the same way: only what MAML "
+        "gains beyond it is due to meta-learning. One seed proves little; three are in "
         "results/ml1-reach.md.",
         highlight=False,
     )

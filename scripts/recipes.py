@@ -101,7 +101,9 @@ def train_or_resume(
     if run.checkpoints():
         agent = load_run(path, num_workers=workers)
         if agent.num_timesteps >= recipe.total_timesteps:
-            console.print(f"{path} is trained; remove it to train again", highlight=False)
+            console.print(
+                f"{path} is trained; remove it to train again", highlight=False, soft_wrap=True
+            )
             return 0
         console.print(f"going on with {path}", highlight=False)
     else:
@@ -121,7 +123,9 @@ def train_or_resume(
         }
         RunFolder.create(path, config, benchmark.manifest())
         console.print(
-            f"meta-training on {recipe.benchmark}, {variant}, seed {seed}: {path}", highlight=False
+            f"meta-training on {recipe.benchmark}, {variant}, seed {seed}: {path}",
+            highlight=False,
+            soft_wrap=True,
         )
     return train(agent, run, recipe.total_timesteps, checkpoint_every=1)
 
