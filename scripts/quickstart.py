@@ -40,8 +40,8 @@ def main() -> int:
         found[variant] = evaluate_run(*where)
     console.print(comparison_table(found, "50 goals of reach-v3 that training never saw"))
     console.print(
-        "By the mean action, one episode per goal; mean over goals [95 % interval]. Each adaptation "
-        "step learns from 10 episodes with sampled actions.",
+        "By the mean action, one episode per goal; mean over goals [95 % interval]. Each "
+        "adaptation step learns from 10 episodes with sampled actions.",
         style="dim",
         highlight=False,
     )

@@ -134,9 +134,8 @@ def pool(evaluations: list[Evaluation]) -> Evaluation:
         offset = 1 + max((row.task_index for row in rows), default=-1)
         rows += [replace(row, task_index=row.task_index + offset) for row in evaluation.rows]
     protocol = evaluations[0].protocol
-    name = f"{protocol['benchmark']}, {len(evaluations)} seeds"
-    num_tasks = len({row.task_index for row in rows})
-    return Evaluation(rows, {**protocol, "benchmark": name, "num_tasks": num_tasks})
+    num_tasks = f"{len(evaluations)} seeds x {protocol['num_tasks']}"
+    return Evaluation(rows, {**protocol, "num_tasks": num_tasks})
 
 
 def as_markdown(recipe: Recipe, card: dict[str, Any]) -> str:
