@@ -26,6 +26,7 @@ def _train_help() -> int:
 
 
 _ALGORITHMS: dict[str, Callable[..., int]] = {"maml": train_maml}
+# `train` stands here for the list of commands: `main` hands its arguments to _ALGORITHMS.
 _COMMANDS: dict[str, Callable[..., int]] = {
     "train": _train_help,
     "evaluate": evaluate_run,

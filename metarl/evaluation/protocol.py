@@ -34,7 +34,8 @@ def evaluate(
     collect ``adaptation_episodes`` episodes with sampled actions, adapt, and act by the mean action
     again. Every task counts the same number of episodes, each to its own end: an episode is never
     cut short by success, nor left out because others ended first. (``metaworld.evaluation`` does
-    both, and overstates success by a factor of up to four.)
+    both, and overstates success: on ten environments of one family, a true rate of 0.1 reads
+    0.49.)
 
     Args:
         agent: The agent; it isn't changed.
