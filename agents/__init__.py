@@ -1,5 +1,11 @@
 """Meta-RL agents: one algorithm per file."""
 
-from .maml import MAML, MAMLConfig
+from typing import Any
 
-__all__ = ["MAML", "MAMLConfig"]
+from .maml import MAML, MAMLConfig
+from .meta_policy_gradient import MetaPolicyGradient
+
+ALGORITHMS: dict[str, type[MetaPolicyGradient[Any]]] = {agent.algorithm: agent for agent in (MAML,)}
+"""Every agent by its name on the command line and in checkpoints."""
+
+__all__ = ["ALGORITHMS", "MAML", "MAMLConfig", "MetaPolicyGradient"]

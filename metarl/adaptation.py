@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,48 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
+from metarl.errors import ConfigError
+from metarl.losses import Loss, ratio_loss
 from metarl.policies import Policy
 from metarl.seeding import Stream
 from metarl.spaces import clip_actions, flatten_observations, is_single
 from metarl.types import Params, Trajectories
+
+
+@dataclass(frozen=True)
+class AdaptationState:
+    """A policy on its way through the inner loop.
+
+    Attributes:
+        params: Policy parameters.
+        step: How many adaptation steps led to them.
+        memory: What the rule carries from step to step (the hidden state of a learned optimiser,
+            momentum); empty for a rule without, and before the first step.
+    """
+
+    params: Params
+    step: int = 0
+    memory: Params = field(default_factory=dict)
+
+    def after(self, params: Params, memory: Params | None = None) -> AdaptationState:
+        """The state one step later."""
+        return AdaptationState(params, self.step + 1, {} if memory is None else memory)
+
+    def to(self, device: torch.device | str) -> AdaptationState:
+        """The same on another device."""
+        return AdaptationState(
+            {name: value.to(device) for name, value in self.params.items()},
+            self.step,
+            {name: value.to(device) for name, value in self.memory.items()},
+        )
+
+    def detached(self, *, requires_grad: bool = False) -> AdaptationState:
+        """The same without history; ``requires_grad`` makes the policy parameters leaves."""
+        params = {name: value.detach() for name, value in self.params.items()}
+        if requires_grad:
+            params = {name: value.requires_grad_() for name, value in params.items()}
+        memory = {name: value.detach() for name, value in self.memory.items()}
+        return AdaptationState(params, self.step, memory)
 
 
 class Adapter(nn.Module, ABC):
@@ -23,26 +62,67 @@ class Adapter(nn.Module, ABC):
 
     Its own parameters (``nn.Parameter``: learned rates, curvature, ...) are meta-parameters,
     learned by the outer loop beside the policy's initialisation. A rule without any has none.
+
+    Args:
+        policy: Structure of the policy.
+        loss: Inner loss.
+        trained_steps: Steps that the outer loop trains; from there on, steps are ``later_scale``
+            as long.
+        later_scale: See ``trained_steps``. Finn et al. (2017, appendix A.2) halve the rate of
+            steps beyond the first.
     """
 
-    @abstractmethod
+    def __init__(
+        self,
+        policy: Policy,
+        loss: Loss = ratio_loss,
+        *,
+        trained_steps: int = 1,
+        later_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        # Not a submodule: the policy's parameters are the meta-learner's, not the adapter's.
+        object.__setattr__(self, "policy", policy)
+        self.policy: Policy
+        self.loss = loss
+        self.trained_steps = trained_steps
+        self.later_scale = later_scale
+
     def adapt(
-        self, params: Params, support: Trajectories, *, step: int = 0, create_graph: bool = False
-    ) -> Params:
+        self, state: AdaptationState, support: Trajectories, *, create_graph: bool = False
+    ) -> AdaptationState:
         """Takes one adaptation step; pure.
 
         Args:
-            params: Policy parameters before the step.
+            state: Policy parameters before the step, and how the adaptation came there.
             support: One task's experience, with advantages where the inner loss needs them.
-            step: How many adaptation steps came before this one.
-            create_graph: Whether the result is to be differentiated with respect to ``params``
-                and the adapter's own parameters.
+            create_graph: Whether the result is to be differentiated with respect to
+                ``state.params`` and the adapter's own parameters.
 
         Returns:
-            Policy parameters after the step, under the same names.
-        """
+            The state after the step, with parameters under the same names.
 
-    def forward(self, *args: Any, **kwargs: Any) -> Params:
+        Raises:
+            ConfigError: If the support set holds no step.
+        """
+        if not support.mask.any():
+            raise ConfigError("support: holds no steps; adaptation needs at least one.")
+        if create_graph:
+            return self.update(state, support, create_graph=True)
+        leaves = state.detached(requires_grad=True)
+        return self.update(leaves, support, create_graph=False).detached()
+
+    @abstractmethod
+    def update(
+        self, state: AdaptationState, support: Trajectories, *, create_graph: bool
+    ) -> AdaptationState:
+        """The rule itself: :meth:`adapt` on parameters that can be differentiated."""
+
+    def scale(self, step: int) -> float:
+        """Length of a step, relative to those that the outer loop trains."""
+        return 1.0 if step < self.trained_steps else self.later_scale
+
+    def forward(self, *args: Any, **kwargs: Any) -> AdaptationState:
         """Calls :meth:`adapt`, so that ``torch.func.functional_call`` reaches it."""
         return self.adapt(*args, **kwargs)
 
@@ -50,7 +130,9 @@ class Adapter(nn.Module, ABC):
 class MetaLearner(nn.Module):
     """A policy and the rule that adapts it: together, everything the outer loop learns.
 
-    Meta-parameters are named ``policy.*`` (the initialisation) and ``adapter.*``.
+    Meta-parameters are named ``policy.*`` (the initialisation) and ``adapter.*``. A policy
+    parameter that doesn't require a gradient is none of them: each adaptation starts from its value
+    at rest (CAVIA's context).
     """
 
     def __init__(self, policy: Policy, adapter: Adapter) -> None:
@@ -60,40 +142,47 @@ class MetaLearner(nn.Module):
 
     def meta_params(self) -> Params:
         """All meta-parameters, detached and cloned."""
-        return {name: value.detach().clone() for name, value in self.named_parameters()}
+        return {
+            name: value.detach().clone()
+            for name, value in self.named_parameters()
+            if value.requires_grad
+        }
 
-    def initial_params(self, meta_params: Params) -> Params:
-        """The policy parameters from which adaptation starts."""
-        return _below("policy.", meta_params)
+    def start(self, meta_params: Params) -> AdaptationState:
+        """Where adaptation begins."""
+        learned = _below("policy.", meta_params)
+        return AdaptationState(
+            {
+                name: learned[name] if name in learned else value.detach()
+                for name, value in self.policy.named_parameters()
+            }
+        )
 
     def adapt_step(
         self,
         meta_params: Params,
-        params: Params,
+        state: AdaptationState,
         support: Trajectories,
         *,
-        step: int = 0,
         create_graph: bool = False,
-    ) -> Params:
-        """Takes one adaptation step from ``params`` on one task's experience."""
-        adapted: Params = torch.func.functional_call(
+    ) -> AdaptationState:
+        """Takes one adaptation step on one task's experience."""
+        adapted: AdaptationState = torch.func.functional_call(
             self.adapter,
             _below("adapter.", meta_params),
-            (params, support),
-            {"step": step, "create_graph": create_graph},
+            (state, support),
+            {"create_graph": create_graph},
         )
         return adapted
 
     def adapt(
         self, meta_params: Params, supports: Sequence[Trajectories], *, create_graph: bool = False
-    ) -> Params:
+    ) -> AdaptationState:
         """Takes one step per support set, from the initialisation on."""
-        params = self.initial_params(meta_params)
-        for step, support in enumerate(supports):
-            params = self.adapt_step(
-                meta_params, params, support, step=step, create_graph=create_graph
-            )
-        return params
+        state = self.start(meta_params)
+        for support in supports:
+            state = self.adapt_step(meta_params, state, support, create_graph=create_graph)
+        return state
 
 
 class AdaptedPolicy:
@@ -106,6 +195,7 @@ class AdaptedPolicy:
         policy: Structure of the policy.
         params: Its parameters.
         num_steps: Adaptation steps that led to them.
+        memory: What the adaptation rule remembers of those steps; see :class:`AdaptationState`.
         observation_space: Space of one observation.
         action_space: Space of one action; what ``predict`` returns lies in it.
         stream: Source of the randomness of sampled actions.
@@ -117,16 +207,26 @@ class AdaptedPolicy:
         params: Params,
         *,
         num_steps: int,
+        memory: Params | None = None,
         observation_space: spaces.Space[Any],
         action_space: spaces.Space[Any],
         stream: Stream,
     ) -> None:
         self.policy = policy
-        self.params = {name: value.detach() for name, value in params.items()}
-        self.num_steps = num_steps
+        self.adaptation = AdaptationState(params, num_steps, memory or {}).detached()
         self.observation_space = observation_space
         self.action_space = action_space
         self._rng = stream.numpy()
+
+    @property
+    def params(self) -> Params:
+        """The policy's parameters."""
+        return self.adaptation.params
+
+    @property
+    def num_steps(self) -> int:
+        """Adaptation steps that led to them."""
+        return self.adaptation.step
 
     def predict(
         self,
@@ -165,7 +265,7 @@ class AdaptedPolicy:
 
 
 def gradient_step(
-    params: Params, loss: Tensor, rates: dict[str, Tensor | float], *, create_graph: bool
+    params: Params, loss: Tensor, rates: Mapping[str, Tensor | float], *, create_graph: bool
 ) -> Params:
     """One step of gradient descent that can itself be differentiated.
 

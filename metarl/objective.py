@@ -53,7 +53,7 @@ class MetaObjective:
         for task in range(self.num_tasks):
             adapted = self.learner.adapt(meta_params, self._supports[task])
             with torch.no_grad():
-                task_loss, task_kl = self._loss_and_kl(adapted, self._queries[task])
+                task_loss, task_kl = self._loss_and_kl(adapted.params, self._queries[task])
             loss += task_loss.item() / self.num_tasks
             kl += task_kl.item() / self.num_tasks
         return loss, kl
@@ -65,7 +65,7 @@ class MetaObjective:
         loss = 0.0
         for task in range(self.num_tasks):
             adapted = self.learner.adapt(leaves, self._supports[task], create_graph=True)
-            task_loss, _ = self._loss_and_kl(adapted, self._queries[task])
+            task_loss, _ = self._loss_and_kl(adapted.params, self._queries[task])
             gradients = torch.autograd.grad(
                 task_loss / self.num_tasks,
                 list(leaves.values()),
@@ -109,7 +109,7 @@ class MetaObjective:
         state = query.initial_state
         rows = slice(None) if state is not None else slice(None, None, stride)
         dist_params, _ = self.learner.policy.with_params(
-            adapted, query.observations[:, :, rows], state
+            adapted.params, query.observations[:, :, rows], state
         )
         weights = query.mask[:, :, rows].to(dist_params.dtype)
         weights = (weights / weights.sum()).unsqueeze(-1)

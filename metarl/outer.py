@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from metarl.errors import CheckpointError
 from metarl.types import Params
 
 
@@ -34,6 +35,21 @@ class OuterStep(ABC):
     @abstractmethod
     def step(self, meta_params: Params, objective: Objective) -> tuple[Params, dict[str, float]]:
         """Returns the next meta-parameters, and figures that say how the step went."""
+
+    def state(self) -> Params:
+        """What the rule carries from step to step (moments of Adam), to be saved; often nothing."""
+        return {}
+
+    def load_state(self, state: Params) -> None:
+        """Takes back what :meth:`state` gave.
+
+        Raises:
+            CheckpointError: If it isn't this rule's.
+        """
+        if state:
+            raise CheckpointError(
+                f"outer step: {type(self).__name__} carries no state, got {', '.join(state)}"
+            )
 
 
 class TRPO(OuterStep):

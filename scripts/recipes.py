@@ -119,7 +119,7 @@ def train_or_resume(
             "max_episode_steps": recipe.max_episode_steps,
             "total_timesteps": recipe.total_timesteps,
             "seed": seed,
-            "maml": agent.config.model_dump(mode="json"),
+            "agent": agent.config.model_dump(mode="json"),
         }
         RunFolder.create(path, config, benchmark.manifest())
         console.print(

@@ -8,12 +8,12 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from metarl.adaptation import AdaptedPolicy, Adapter, MetaLearner, gradient_step
+from metarl.adaptation import AdaptationState, AdaptedPolicy, Adapter, MetaLearner, gradient_step
 from metarl.agents.adapters.gradient import GradientAdapter
 from metarl.errors import ConfigError
 from metarl.policies import CategoricalMLPPolicy, GaussianMLPPolicy, Policy
 from metarl.seeding import Stream
-from metarl.types import Params, Trajectories
+from metarl.types import Trajectories
 from tests.synthetic import experience, perturbed, small_policy
 
 BOX = spaces.Box(-1, 1, (2,), np.float32)
@@ -58,21 +58,21 @@ def test_gradient_step_leaves_out_what_has_no_rate_or_no_influence() -> None:
 class ShiftAdapter(Adapter):
     """Adds a learned number; records the steps it was asked for."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
         self.shift = nn.Parameter(torch.tensor(0.5, dtype=torch.float64))
         self.calls: list[tuple[int, bool]] = []
 
-    def adapt(
-        self, params: Params, support: Trajectories, *, step: int = 0, create_graph: bool = False
-    ) -> Params:
-        self.calls.append((step, create_graph))
-        return {name: value + self.shift for name, value in params.items()}
+    def update(
+        self, state: AdaptationState, support: Trajectories, *, create_graph: bool
+    ) -> AdaptationState:
+        self.calls.append((state.step, create_graph))
+        return state.after({name: value + self.shift for name, value in state.params.items()})
 
 
 def shift_learner() -> tuple[MetaLearner, Trajectories]:
     policy = small_policy("gaussian")
-    return MetaLearner(policy, ShiftAdapter()), experience(policy, policy.params())
+    return MetaLearner(policy, ShiftAdapter(policy)), experience(policy, policy.params())
 
 
 def test_meta_params_name_the_policy_s_and_the_adapter_s() -> None:
@@ -80,7 +80,7 @@ def test_meta_params_name_the_policy_s_and_the_adapter_s() -> None:
     meta_params = learner.meta_params()
     policy_names = [f"policy.{name}" for name in learner.policy.params()]
     assert list(meta_params) == [*policy_names, "adapter.shift"]
-    initial = learner.initial_params(meta_params)
+    initial = learner.start(meta_params).params
     assert initial.keys() == learner.policy.params().keys()
     for name, value in initial.items():
         assert torch.equal(value, learner.policy.params()[name])
@@ -99,7 +99,7 @@ def test_adapter_runs_under_the_meta_params_given() -> None:
     learner, data = shift_learner()
     meta_params = learner.meta_params()
     meta_params["adapter.shift"] = torch.tensor(2.0, dtype=torch.float64)
-    adapted = learner.adapt(meta_params, [data, data, data])
+    adapted = learner.adapt(meta_params, [data, data, data]).params
     for name, value in learner.policy.params().items():
         torch.testing.assert_close(adapted[name], value + 6)
     assert learner.adapter.shift.item() == 0.5
@@ -109,13 +109,13 @@ def test_adaptation_takes_one_step_per_support_set() -> None:
     learner, data = shift_learner()
     learner.adapt(learner.meta_params(), [data, data, data], create_graph=True)
     assert learner.adapter.calls == [(0, True), (1, True), (2, True)]
-    assert learner.adapt(learner.meta_params(), []).keys() == learner.policy.params().keys()
+    assert learner.adapt(learner.meta_params(), []).params.keys() == learner.policy.params().keys()
 
 
 def test_adaptation_can_be_differentiated_in_the_adapter_s_parameters() -> None:
     learner, data = shift_learner()
     meta_params = {name: value.requires_grad_() for name, value in learner.meta_params().items()}
-    adapted = learner.adapt(meta_params, [data, data], create_graph=True)
+    adapted = learner.adapt(meta_params, [data, data], create_graph=True).params
     (slope,) = torch.autograd.grad(adapted["log_std"].sum(), [meta_params["adapter.shift"]])
     assert slope.item() == 4.0  # two entries, two steps
 
@@ -250,5 +250,5 @@ def test_adaptation_does_not_depend_on_the_tasks_beside_it() -> None:
     data = experience(policy, policy.params())
     scale = torch.tensor([1.0, 9.0])[:, None, None]
     other = replace(data, advantages=data.advantages * scale)
-    one, same = (learner.adapt(learner.meta_params(), [d.task(0)]) for d in (data, other))
+    one, same = (learner.adapt(learner.meta_params(), [d.task(0)]).params for d in (data, other))
     assert all(torch.equal(value, same[name]) for name, value in one.items())

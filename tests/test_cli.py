@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from metarl import cli
-from metarl.agents.maml import MAMLConfig
-from metarl.cli import TrainMAML, load_run, main
+from metarl.agents import MAML, MAMLConfig
+from metarl.cli import config_type, load_run, main
 from metarl.envs import BENCHMARKS
 
 TINY = [
@@ -96,8 +96,8 @@ def test_help_is_there_at_every_level(capsys, arguments, words):
 def test_help_of_training_shows_every_setting_with_its_description(capsys):
     assert run_main("train", "maml", "--help") == 0
     text = plain(capsys.readouterr().out)
-    fields = {**TrainMAML.model_fields, **MAMLConfig.model_fields}
-    fields.pop("maml")
+    fields = {**config_type(MAML).model_fields, **MAMLConfig.model_fields}
+    fields.pop("agent")
     assert len(fields) > 20
     for name, field in fields.items():
         assert f"--{name.replace('_', '-')}" in text
@@ -137,8 +137,8 @@ def test_training_leaves_a_whole_run_folder(trained):
     config = yaml.safe_load((trained / "config.yaml").read_text())
     assert config["benchmark"] == "navigation"
     assert config["max_episode_steps"] == 6
-    assert config["maml"]["meta_batch_size"] == 3
-    assert MAMLConfig(**config["maml"]).hidden_sizes == (4,)
+    assert config["agent"]["meta_batch_size"] == 3
+    assert MAMLConfig(**config["agent"]).hidden_sizes == (4,)
     assert json.loads((trained / "manifest.json").read_text())["benchmark"] == "navigation"
     with (trained / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -49,7 +49,7 @@ class Problem:
         self.supports: list[Trajectories] = []
         for step in range(num_steps + 1):
             params = [
-                self.learner.adapt(self.meta_params, [s.task(i) for s in self.supports])
+                self.learner.adapt(self.meta_params, [s.task(i) for s in self.supports]).params
                 for i in range(2)
             ]
             lengths = SUPPORT_LENGTHS if step < num_steps else QUERY_LENGTHS
@@ -181,7 +181,7 @@ def test_first_order_gradient_takes_the_inner_gradient_for_a_constant(
     expected = torch.zeros_like(flat(gradient))
     for task in range(2):
         supports = [support.task(task) for support in problem.supports]
-        adapted = problem.learner.adapt(meta_params, supports)
+        adapted = problem.learner.adapt(meta_params, supports).params
         adapted = {name: value.requires_grad_() for name, value in adapted.items()}
         loss = ratio_loss(problem.policy, adapted, problem.query.task(task))
         expected += flat(dict(enumerate(torch.autograd.grad(loss, list(adapted.values()))))) / 2
@@ -265,7 +265,7 @@ def divergence(
     total = torch.zeros((), dtype=torch.float64)
     for task in range(2):
         supports = [support.task(task) for support in problem.supports]
-        adapted = problem.learner.adapt(meta_params, supports, create_graph=True)
+        adapted = problem.learner.adapt(meta_params, supports, create_graph=True).params
         own = [row for row in rows if row[0] == task]
         for row in own:
             now, _ = problem.policy.with_params(adapted, problem.query.observations[row])

@@ -228,7 +228,7 @@ def test_step_lowers_the_meta_objective_within_the_trust_region(kind: str, max_k
     learner = MetaLearner(policy, GradientAdapter(policy, 0.3))
     old = learner.meta_params()
     support = experience(policy, policy.params(), num_episodes=10, seed=1)
-    adapted = [learner.adapt(old, [support.task(task)]) for task in range(2)]
+    adapted = [learner.adapt(old, [support.task(task)]).params for task in range(2)]
     query = experience(policy, adapted, num_episodes=10, seed=2)
     objective = MetaObjective(learner, [support], query)
     new, figures = TRPO(max_kl=max_kl).step(old, objective)

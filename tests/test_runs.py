@@ -14,7 +14,7 @@ CONFIG = {
     "algorithm": "maml",
     "benchmark": "ml1/reach-v3",
     "max_episode_steps": None,
-    "maml": {"hidden_sizes": [64, 64], "inner_lr": 0.1, "cg_damping": 1e-05},
+    "agent": {"hidden_sizes": [64, 64], "inner_lr": 0.1, "cg_damping": 1e-05},
 }
 MANIFEST = {"benchmark": "ml1/reach-v3", "digest": "abc"}
 

@@ -9,15 +9,16 @@ from importlib.metadata import version
 
 import tyro
 
+from metarl.agents import ALGORITHMS
 from metarl.cli.evaluating import evaluate_run, print_evaluation
 from metarl.cli.listing import list_tasks
 from metarl.cli.loading import load_run
 from metarl.cli.output import ERR, OUT, say
 from metarl.cli.parity import check_metaworld
-from metarl.cli.training import TrainMAML, train, train_maml
+from metarl.cli.training import config_type, train, training_command
 from metarl.errors import MetarlError
 
-__all__ = ["TrainMAML", "evaluate_run", "load_run", "main", "print_evaluation", "train"]
+__all__ = ["config_type", "evaluate_run", "load_run", "main", "print_evaluation", "train"]
 
 
 def _train_help() -> int:
@@ -25,8 +26,10 @@ def _train_help() -> int:
     return main(["train", "--help"])
 
 
-_ALGORITHMS: dict[str, Callable[..., int]] = {"maml": train_maml}
-# `train` stands here for the list of commands: `main` hands its arguments to _ALGORITHMS.
+_TRAINING: dict[str, Callable[..., int]] = {
+    name: training_command(agent_type) for name, agent_type in ALGORITHMS.items()
+}
+# `train` stands here for the list of commands: `main` hands its arguments to _TRAINING.
 _COMMANDS: dict[str, Callable[..., int]] = {
     "train": _train_help,
     "evaluate": evaluate_run,
@@ -48,11 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     training = arguments[:1] == ["train"]
     try:
         code: int = tyro.extras.subcommand_cli_from_dict(
-            _ALGORITHMS if training else _COMMANDS,
+            _TRAINING if training else _COMMANDS,
             prog="metarl train" if training else "metarl",
             description=_DESCRIPTION,
             args=arguments[1:] if training else arguments,
             sort_subcommands=False,
+            config=(tyro.conf.OmitArgPrefixes,),
         )
     except MetarlError as error:
         ERR.print(f"[bold red]error:[/] {type(error).__name__}", highlight=False)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from metarl.agents.maml import MAML
+from metarl.agents import ALGORITHMS, MetaPolicyGradient
 from metarl.envs import make_benchmark
 from metarl.errors import CheckpointError
 from metarl.runs import RunFolder
 from metarl.tasks import Benchmark
 
 
-def load_run(path: Path, *, num_workers: int = 0) -> MAML:
+def load_run(path: Path, *, num_workers: int = 0, device: str = "cpu") -> MetaPolicyGradient[Any]:
     """Loads the newest checkpoint of a run folder, on the benchmark that the run names.
 
     Raises:
@@ -25,9 +25,14 @@ def load_run(path: Path, *, num_workers: int = 0) -> MAML:
     checkpoint = run.latest_checkpoint()
     try:
         benchmark = benchmark_of(config)
+        algorithm = config["algorithm"]
     except KeyError as error:
         raise CheckpointError(f"{path / 'config.yaml'}: lacks {error}") from None
-    return MAML.load(checkpoint, benchmark, num_workers=num_workers)
+    if algorithm not in ALGORITHMS:
+        raise CheckpointError(
+            f"{path / 'config.yaml'}: algorithm: got {algorithm!r}; known: {', '.join(ALGORITHMS)}."
+        )
+    return ALGORITHMS[algorithm].load(checkpoint, benchmark, num_workers=num_workers, device=device)
 
 
 def benchmark_of(config: Mapping[str, Any]) -> Benchmark:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import tyro
-from pydantic import Field
+from pydantic import Field, create_model
 
 from metarl.agent import Agent
-from metarl.agents.maml import MAML, MAMLConfig
+from metarl.agents import MetaPolicyGradient
 from metarl.cli.loading import benchmark_of
 from metarl.cli.output import ERR, say
 from metarl.config import Config
@@ -23,9 +22,11 @@ from metarl.display import LiveDisplay
 from metarl.envs.registry import check_benchmark_name
 from metarl.runs import RunFolder, RunRecorder
 
+AnyAgent: TypeAlias = MetaPolicyGradient[Any]
 
-class TrainMAML(Config):
-    """Settings of the run."""
+
+class RunConfig(Config):
+    """Settings of a training run, whatever the algorithm."""
 
     benchmark: str = Field(description="What to train on; `metarl tasks` lists the names.")
     total_timesteps: int = Field(
@@ -47,40 +48,63 @@ class TrainMAML(Config):
         ge=0,
         description="Processes that collect experience; the result is the same for any number.",
     )
+    device: str = Field(default="cpu", description="Where updates are computed: cpu, cuda, cuda:1.")
     run: Path | None = Field(default=None, description="Run folder; by default named in runs/.")
     checkpoint_every: int = Field(default=10, ge=1, description="Iterations between checkpoints.")
-    maml: tyro.conf.OmitArgPrefixes[MAMLConfig] = Field(
-        default=MAMLConfig(), description="Settings of the algorithm."
+
+
+def config_type(agent_type: type[AnyAgent]) -> type[RunConfig]:
+    """The settings of a run of this agent: the run's own, and the agent's under ``agent``."""
+    inner = agent_type.config_type
+    made: type[RunConfig] = create_model(
+        f"Train{agent_type.__name__}",
+        __base__=RunConfig,
+        __doc__=RunConfig.__doc__,
+        agent=(inner, Field(default=inner(), description="Settings of the algorithm.")),
     )
+    return made
 
 
-def train_maml(settings: tyro.conf.OmitArgPrefixes[TrainMAML]) -> int:
-    """Meta-train a policy with MAML-TRPO (Finn et al. 2017).
+def training_command(agent_type: type[AnyAgent]) -> Callable[..., int]:
+    """The command ``metarl train <algorithm>``."""
+
+    def command(settings: Any) -> int:
+        return _train_from_settings(agent_type, settings)
+
+    summary = (agent_type.__doc__ or "").splitlines()[0]
+    command.__doc__ = f"""Meta-train a policy with {summary}
 
     Writes a run folder with settings, split manifest, metrics and checkpoints. Ctrl-C ends after
     the iteration under way, with a checkpoint.
 
-    Example: metarl train maml --benchmark ml1/reach-v3 --max-episode-steps 150 --inner-lr 0.05
+    Example: metarl train {agent_type.algorithm} --benchmark ml1/reach-v3 --max-episode-steps 150
     """
+    command.__annotations__ = {"settings": config_type(agent_type), "return": int}
+    return command
+
+
+def _train_from_settings(agent_type: type[AnyAgent], settings: Any) -> int:
     check_benchmark_name(settings.benchmark)
-    default = f"{settings.benchmark.replace('/', '-')}-maml-seed{settings.seed}"
+    algorithm = agent_type.algorithm
+    default = f"{settings.benchmark.replace('/', '-')}-{algorithm}-seed{settings.seed}"
     run = RunFolder(settings.run or Path("runs") / default)
     run.check_free()
     benchmark = benchmark_of(settings.model_dump())
-    agent = MAML(
+    agent = agent_type(
         benchmark,
         seed=settings.seed,
         num_workers=settings.num_workers,
-        **settings.maml.model_dump(),
+        device=settings.device,
+        **settings.agent.model_dump(),
     )
-    config = {"algorithm": agent.algorithm, **settings.model_dump(mode="json", exclude={"run"})}
+    config = {"algorithm": algorithm, **settings.model_dump(mode="json", exclude={"run"})}
     RunFolder.create(run.path, config, benchmark.manifest())
     say(_forecast(agent, settings.total_timesteps))
     say(f"run folder: {run.path}")
     return train(agent, run, settings.total_timesteps, settings.checkpoint_every)
 
 
-def train(agent: MAML, run: RunFolder, total_timesteps: int, checkpoint_every: int) -> int:
+def train(agent: AnyAgent, run: RunFolder, total_timesteps: int, checkpoint_every: int) -> int:
     """Trains with records and a live display; the first Ctrl-C or SIGTERM ends it cleanly.
 
     Returns:
@@ -133,7 +157,7 @@ class _GracefulStop:
         ERR.print("finishing this iteration, then saving; once more to leave at once")
 
 
-def _forecast(agent: MAML, total_timesteps: int) -> str:
+def _forecast(agent: AnyAgent, total_timesteps: int) -> str:
     """One line on what a run will take, from a short trial of the environment."""
     train = agent.benchmark.train
     tasks = train.sample(1, np.random.default_rng(0))

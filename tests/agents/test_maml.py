@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -337,7 +338,7 @@ def test_adaptation_steps_beyond_those_trained_are_shorter() -> None:
             [navigation_task((0.3, 0.3))], start.params, Stream(0), num_episodes=4
         )
     first = agent.adapt_step(start, support)
-    start.num_steps = 1
+    start.adaptation = replace(start.adaptation, step=1)
     second = agent.adapt_step(start, support)
     assert (first.num_steps, second.num_steps) == (1, 2)
     for name, value in start.params.items():

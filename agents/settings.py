@@ -1,0 +1,66 @@
+"""Settings that every gradient-based meta-RL agent shares."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from metarl.config import Config
+
+
+class MetaPolicyGradientConfig(Config):
+    """Policy, experience, inner loop and outer step.
+
+    An agent's own settings are these with its paper's defaults, and whatever else its adapter has.
+    """
+
+    hidden_sizes: tuple[int, ...] = Field(
+        default=(64, 64), description="Units of each hidden layer."
+    )
+    init_std: float = Field(default=1.0, gt=0, description="Initial standard deviation of actions.")
+    num_inner_steps: int = Field(
+        default=1, ge=1, description="Adaptation steps that training unrolls."
+    )
+    inner_loss: Literal["ratio", "log_prob"] = Field(
+        default="ratio",
+        description="Inner loss; log_prob has a biased Hessian, for comparison only.",
+    )
+    later_step_scale: float = Field(
+        default=0.5,
+        gt=0,
+        description="Adaptation steps beyond num_inner_steps are this much as long.",
+    )
+    meta_batch_size: int = Field(default=20, ge=1, description="Tasks per iteration.")
+    episodes_per_task: int = Field(
+        default=10, ge=1, description="Episodes per task, before and after."
+    )
+    gamma: float = Field(default=0.99, ge=0, le=1, description="Discount factor.")
+    gae_lambda: float = Field(default=1.0, ge=0, le=1, description="Trace decay of advantages.")
+    outer: Literal["trpo"] = Field(default="trpo", description="Outer step.")
+    max_kl: float = Field(default=0.01, gt=0, description="Trust region of the outer step (nats).")
+    cg_iterations: int = Field(default=10, ge=1, description="Conjugate gradient iterations.")
+    cg_damping: float = Field(default=1e-5, ge=0, description="Conjugate gradient damping.")
+    backtrack_ratio: float = Field(
+        default=0.8, gt=0, lt=1, description="Line search shrink factor."
+    )
+    max_backtracks: int = Field(default=15, ge=1, description="Line search tries.")
+    fisher_stride: int = Field(
+        default=4, ge=1, description="Fisher products use every n-th query step; 1 uses all."
+    )
+
+
+class GradientInnerConfig(MetaPolicyGradientConfig):
+    """The same for agents whose inner step is a gradient step at a fixed rate."""
+
+    inner_lr: float = Field(
+        default=0.1, ge=0, description="Inner step size; 0 trains without adaptation (the control)."
+    )
+    adaptation_lr: float | None = Field(
+        default=None, gt=0, description="Inner step size after training; by default inner_lr."
+    )
+
+    def rate(self, *, testing: bool) -> float:
+        """The inner step size in training, or after it."""
+        own = self.adaptation_lr if testing else None
+        return self.inner_lr if own is None else own
