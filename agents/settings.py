@@ -22,9 +22,12 @@ class MetaPolicyGradientConfig(Config):
     num_inner_steps: int = Field(
         default=1, ge=1, description="Adaptation steps that training unrolls."
     )
-    inner_loss: Literal["ratio", "log_prob"] = Field(
+    inner_loss: Literal["ratio", "dice", "log_prob", "clip"] = Field(
         default="ratio",
-        description="Inner loss; log_prob has a biased Hessian, for comparison only.",
+        description=(
+            "Inner loss: ratio (low-variance curvature), dice (unbiased curvature, more variance), "
+            "clip (PPO's), log_prob (a biased Hessian, for comparison only)."
+        ),
     )
     later_step_scale: float = Field(
         default=0.5,

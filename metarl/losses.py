@@ -1,29 +1,45 @@
 """Pure surrogate losses: parameters and experience in, one number out.
 
-Each loss takes any number of tasks, averages over valid steps, and is to be minimised. What sets
-them apart is not the first gradient, which is the policy gradient for all at the sampling
-parameters, but the second: see :func:`ratio_loss` and :func:`log_prob_loss`.
+Each loss takes any number of tasks, averages its terms over valid steps, and is to be minimised.
+What sets those of the policy gradient apart is not the first gradient, which is the same for all at
+the sampling parameters, but the second: see :func:`ratio_loss`, :func:`dice_loss` and
+:func:`log_prob_loss`.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from metarl.errors import ConfigError
 from metarl.policies import Policy
 from metarl.types import Params, Trajectories
 
+Terms: TypeAlias = Callable[[Policy, Params, Trajectories], Tensor]
+"""A loss's term at each step, ``[M, E, S]``, differentiable in the parameters."""
 
-class Loss(Protocol):
-    """A surrogate loss of a policy on experience."""
+
+class Loss:
+    """A surrogate loss of a policy on experience: the mean of its terms over valid steps.
+
+    Args:
+        terms: The loss at each step, for losses that are to be weighted or counted by step.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self.__name__ = getattr(terms, "__name__", type(terms).__name__)
+        self.__doc__ = terms.__doc__
 
     def __call__(self, policy: Policy, params: Params, trajectories: Trajectories) -> Tensor:
         """Returns the loss, a scalar that is differentiable in ``params``."""
-        ...
+        return masked_mean(self.terms(policy, params, trajectories), trajectories.mask)
 
 
+@Loss
 def ratio_loss(policy: Policy, params: Params, trajectories: Trajectories) -> Tensor:
     """Importance-weighted surrogate, also called low-variance curvature (LVC).
 
@@ -34,10 +50,10 @@ def ratio_loss(policy: Policy, params: Params, trajectories: Trajectories) -> Te
     steps it lacks the cross terms ``H12 + H12^T``, its known and small bias.
     """
     _, log_probs = evaluate_actions(policy, params, trajectories)
-    ratios = importance_ratios(log_probs, trajectories)
-    return -masked_mean(ratios * advantages_of(trajectories), trajectories.mask)
+    return -importance_ratios(log_probs, trajectories) * advantages_of(trajectories)
 
 
+@Loss
 def log_prob_loss(policy: Policy, params: Params, trajectories: Trajectories) -> Tensor:
     """Score-function surrogate ``-mean_t [ log pi_params(a_t | s_t) * A_t ]``.
 
@@ -46,10 +62,67 @@ def log_prob_loss(policy: Policy, params: Params, trajectories: Trajectories) ->
     (Rothfuss et al. 2019, section 5).
     """
     _, log_probs = evaluate_actions(policy, params, trajectories)
-    return -masked_mean(log_probs * advantages_of(trajectories), trajectories.mask)
+    return -log_probs * advantages_of(trajectories)
 
 
-INNER_LOSSES: dict[str, Loss] = {"ratio": ratio_loss, "log_prob": log_prob_loss}
+@Loss
+def dice_loss(policy: Policy, params: Params, trajectories: Trajectories) -> Tensor:
+    """DiCE with advantages (Foerster et al. 2018; Farquhar et al. 2019, equation 9).
+
+    ``-mean_t [ (B(w_t) - B(w_{t-1})) * A_t ]`` with ``w_t = sum_{t' <= t} log pi(a_t' | s_t')``
+    and the magic box ``B(w) = exp(w - stop(w))``, here ``exp(w_t - w_t of the behaviour)``: the
+    same at the sampling parameters, and an importance weight of the whole past elsewhere.
+
+    The expected Hessian at the sampling parameters is the true one, ``H1 + H2 + H12 + H12^T`` in
+    the terms of Rothfuss et al. (2019, section 5), if ``A_t`` estimates the advantage of step
+    ``t``; unbiased to any order where ``A_t`` is a return to go, with or without a baseline. Its
+    variance is higher than that of :func:`ratio_loss` (their section 7.2).
+    """
+    _, log_probs = evaluate_actions(policy, params, trajectories)
+    steps = (log_probs - trajectories.log_probs) * trajectories.mask
+    upto = steps.cumsum(dim=-1)
+    return -(upto.exp() - (upto - steps).exp()) * advantages_of(trajectories)
+
+
+def clipped_loss(clip_range: float = 0.2) -> Loss:
+    """PPO's clipped surrogate (Schulman et al. 2017, equation 7).
+
+    ``-mean_t min( r_t A_t, clip(r_t, 1 - clip_range, 1 + clip_range) A_t )``, ``r_t`` the ratio of
+    probabilities now and at sampling: :func:`ratio_loss` that stops pulling once a step has moved.
+
+    Raises:
+        ConfigError: If ``clip_range`` isn't above 0.
+    """
+    if not clip_range > 0:
+        raise ConfigError(f"clip_range: got {clip_range}; must be greater than 0.")
+
+    def clipped(policy: Policy, params: Params, trajectories: Trajectories) -> Tensor:
+        _, log_probs = evaluate_actions(policy, params, trajectories)
+        return clipped_surrogate(
+            importance_ratios(log_probs, trajectories), trajectories, clip_range
+        )
+
+    return Loss(clipped)
+
+
+@Loss
+def behaviour_cloning_loss(policy: Policy, params: Params, trajectories: Trajectories) -> Tensor:
+    """Negative log-likelihood of demonstrated actions, ``-mean_t log pi_params(a_t | s_t)``.
+
+    The support set holds demonstrations instead of the policy's own experience, and needs no
+    advantages (Finn et al. 2017b, one-shot visual imitation learning).
+    """
+    _, log_probs = evaluate_actions(policy, params, trajectories)
+    return -log_probs
+
+
+INNER_LOSSES: dict[str, Loss] = {
+    "ratio": ratio_loss,
+    "dice": dice_loss,
+    "log_prob": log_prob_loss,
+    "clip": clipped_loss(),
+    "behaviour_cloning": behaviour_cloning_loss,
+}
 """The losses an inner loop can use, by the name that settings give them."""
 
 
@@ -74,6 +147,13 @@ def importance_ratios(log_probs: Tensor, trajectories: Trajectories) -> Tensor:
     Padding holds no sample, so that its density can overflow, and infinity times zero is no number.
     """
     return ((log_probs - trajectories.log_probs) * trajectories.mask).exp()
+
+
+def clipped_surrogate(ratios: Tensor, trajectories: Trajectories, clip_range: float) -> Tensor:
+    """Terms of PPO's clipped surrogate, as a minimisation: ``[M, E, S]``."""
+    advantages = advantages_of(trajectories)
+    clipped = ratios.clamp(1.0 - clip_range, 1.0 + clip_range)
+    return -torch.minimum(ratios * advantages, clipped * advantages)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

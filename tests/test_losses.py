@@ -13,6 +13,9 @@ from metarl.losses import (
     INNER_LOSSES,
     Loss,
     advantages_of,
+    behaviour_cloning_loss,
+    clipped_loss,
+    dice_loss,
     evaluate_actions,
     log_prob_loss,
     masked_mean,
@@ -26,6 +29,11 @@ from tests.tabular import TabularMDP
 LENGTHS = torch.tensor([[4, 1, 3], [2, 4, 4]])
 
 losses = pytest.mark.parametrize("loss", INNER_LOSSES.values(), ids=INNER_LOSSES.keys())
+policy_gradients = pytest.mark.parametrize(
+    "loss",
+    [loss for loss in INNER_LOSSES.values() if loss is not behaviour_cloning_loss],
+    ids=[name for name in INNER_LOSSES if name != "behaviour_cloning"],
+)
 
 
 def gradient(function: Callable[[Params], Tensor], params: Params) -> Tensor:
@@ -62,14 +70,69 @@ def test_losses_equal_their_formulas_step_by_step(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", POLICIES)
-def test_first_gradients_agree_at_the_sampling_parameters_and_only_there(kind: str) -> None:
+def test_clipped_and_dice_equal_their_formulas_step_by_step(kind: str) -> None:
+    policy = small_policy(kind)
+    data = experience(policy, policy.params(), lengths=LENGTHS)
+    params = perturbed(policy.params(), 0.3)
+    clipped = dice = torch.zeros(())
+    steps = iter(step_by_step(policy, params, data, LENGTHS))
+    outside = 0
+    for length in LENGTHS.flatten().tolist():
+        past = torch.tensor(1.0)
+        for _ in range(length):
+            now, then, advantage = next(steps)
+            ratio = (now - then).exp()
+            clipped = clipped - min(ratio * advantage, ratio.clamp(0.7, 1.3) * advantage)
+            outside += abs(ratio.item() - 1) > 0.3
+            dice = dice - (past * ratio - past) * advantage
+            past = past * ratio
+    assert outside > 2
+    total = LENGTHS.sum()
+    torch.testing.assert_close(clipped_loss(0.3)(policy, params, data), clipped / total)
+    torch.testing.assert_close(dice_loss(policy, params, data), dice / total)
+
+
+def test_clipping_stops_the_pull_of_steps_that_have_moved_far_enough() -> None:
+    policy = small_policy("gaussian")
+    data = experience(policy, policy.params(), num_tasks=1, num_episodes=1, horizon=1)
+    data = replace(data, advantages=torch.ones_like(data.rewards))
+    up = gradient(lambda p: -log_prob_loss(policy, p, data), policy.params())
+    moved = unflat(flat(policy.params()) + 0.5 * up / up.norm(), policy.params())
+    assert gradient(lambda p: ratio_loss(policy, p, data), moved).norm() > 0.1
+    assert gradient(lambda p: clipped_loss(0.1)(policy, p, data), moved).norm() == 0
+    worse = replace(data, advantages=-data.advantages)
+    assert gradient(lambda p: clipped_loss(0.1)(policy, p, worse), moved).norm() > 0.1
+
+
+@pytest.mark.parametrize("clip_range", [0.0, -0.1, float("nan")])
+def test_a_clip_range_that_clips_everything_is_refused(clip_range: float) -> None:
+    with pytest.raises(ConfigError, match="clip_range"):
+        clipped_loss(clip_range)
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+def test_behaviour_cloning_is_the_likelihood_of_the_demonstrations(kind: str) -> None:
+    policy = small_policy(kind)
+    data = experience(policy, policy.params(), lengths=LENGTHS)
+    params = perturbed(policy.params(), 0.3)
+    steps = step_by_step(policy, params, data, LENGTHS)
+    expected = -sum(now for now, _, _ in steps) / len(steps)
+    without_advantages = replace(data, advantages=None)
+    torch.testing.assert_close(behaviour_cloning_loss(policy, params, without_advantages), expected)
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+@pytest.mark.parametrize("other", [log_prob_loss, dice_loss], ids=["log_prob", "dice"])
+def test_first_gradients_agree_at_the_sampling_parameters_and_only_there(
+    kind: str, other: Loss
+) -> None:
     policy = small_policy(kind)
     data = experience(policy, policy.params(), lengths=LENGTHS)
 
     def both(params: Params) -> tuple[Tensor, Tensor]:
         return (
             gradient(lambda p: ratio_loss(policy, p, data), params),
-            gradient(lambda p: log_prob_loss(policy, p, data), params),
+            gradient(lambda p: other(policy, p, data), params),
         )
 
     ratio, log_prob = both(policy.params())
@@ -106,7 +169,7 @@ def test_padding_can_not_overflow(loss: Loss) -> None:
     assert torch.isfinite(gradient(lambda p: loss(policy, p, data), policy.params())).all()
 
 
-@losses
+@policy_gradients
 def test_losses_refuse_experience_without_advantages(loss: Loss) -> None:
     policy = small_policy("gaussian")
     data = replace(experience(policy, policy.params()), advantages=None)
@@ -179,6 +242,21 @@ def test_true_hessian_is_the_sum_of_its_terms(seed: int, horizon: int) -> None:
 
 
 @seeds
+@pytest.mark.parametrize("horizon", [1, 2, 3])
+@pytest.mark.parametrize("with_baseline", [False, True])
+def test_dice_has_the_true_hessian_with_any_number_of_steps(
+    seed: int, horizon: int, with_baseline: bool
+) -> None:
+    mdp = TabularMDP(horizon, seed)
+    advantages = mdp.rewards_to_go()
+    if with_baseline:
+        values = (mdp.log_policy(mdp.theta).exp() * mdp.action_values(mdp.theta)).sum(-1)
+        advantages = advantages - values[torch.arange(horizon), mdp.states]
+    truth = hessian(mdp.expected_return, mdp.theta)
+    torch.testing.assert_close(expected_hessian(mdp, dice_loss, advantages), truth)
+
+
+@seeds
 @pytest.mark.parametrize("horizon", [2, 3])
 def test_ratio_form_keeps_two_terms_of_the_hessian_and_log_prob_one(
     seed: int, horizon: int
@@ -191,7 +269,7 @@ def test_ratio_form_keeps_two_terms_of_the_hessian_and_log_prob_one(
     torch.testing.assert_close(expected_hessian(mdp, log_prob_loss, advantages), h2)
 
 
-@losses
+@policy_gradients
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_expected_gradient_is_the_true_one(loss: Loss, horizon: int) -> None:
     mdp = TabularMDP(horizon)

@@ -91,7 +91,7 @@ def as_benchmark(train: TaskDistribution) -> Benchmark:
         ({"gamma": 1.5}, r"gamma: got 1\.5; .*less than or equal to 1"),
         ({"num_inner_steps": 0}, "num_inner_steps: got 0; .*greater than or equal to 1"),
         ({"meta_batch_size": 2.5}, r"meta_batch_size: got 2\.5; .*integer"),
-        ({"inner_loss": "dice"}, "inner_loss: got 'dice'; .*'ratio' or 'log_prob'"),
+        ({"inner_loss": "mse"}, "inner_loss: got 'mse'; .*'ratio'"),
         ({"iner_lr": 0.1}, "iner_lr: no such setting; did you mean inner_lr"),
         ({"zzz": 1}, "zzz: no such setting; known: hidden_sizes"),
         ({"hidden_sizes": (8, 0)}, r"hidden_sizes: got \(8, 0\); .*at least 1"),

@@ -11,7 +11,8 @@ from torch import Tensor
 from metarl.adaptation import MetaLearner
 from metarl.agents.adapters.gradient import GradientAdapter
 from metarl.objective import MetaObjective
-from metarl.outer import TRPO, conjugate_gradient
+from metarl.outer import TRPO
+from metarl.outer.trpo import conjugate_gradient
 from metarl.types import Params
 from tests.synthetic import POLICIES, experience, flat, small_policy, unflat
 
