@@ -25,7 +25,7 @@ from metarl.baselines import LinearFeatureBaseline, estimate_advantages
 from metarl.errors import CheckpointError, ConfigError
 from metarl.losses import INNER_LOSSES
 from metarl.objective import MetaObjective
-from metarl.outer import TRPO, OuterStep
+from metarl.outer import TRPO, GradientDescent, OuterStep
 from metarl.policies import Policy, make_mlp_policy
 from metarl.rollouts import RolloutEngine
 from metarl.seeding import Purpose, Stream
@@ -118,21 +118,37 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         )
 
     def make_outer(self) -> OuterStep:
-        """The outer step."""
+        """The outer step that the settings name."""
         config = self.config
-        return TRPO(
-            max_kl=config.max_kl,
-            cg_iterations=config.cg_iterations,
-            cg_damping=config.cg_damping,
-            backtrack_ratio=config.backtrack_ratio,
-            max_backtracks=config.max_backtracks,
+        if config.outer == "trpo":
+            return TRPO(
+                max_kl=config.max_kl,
+                cg_iterations=config.cg_iterations,
+                cg_damping=config.cg_damping,
+                backtrack_ratio=config.backtrack_ratio,
+                max_backtracks=config.max_backtracks,
+            )
+        return GradientDescent(
+            config.optimizer,
+            lr=config.outer_lr,
+            num_epochs=config.num_epochs if config.outer == "ppo" else 1,
+            max_grad_norm=config.max_grad_norm,
         )
 
     def make_objective(
         self, learner: MetaLearner, supports: Sequence[Trajectories], query: Trajectories
     ) -> MetaObjective:
         """What the outer step improves."""
-        return MetaObjective(learner, supports, query, fisher_stride=self.config.fisher_stride)
+        config = self.config
+        return MetaObjective(
+            learner,
+            supports,
+            query,
+            fisher_stride=config.fisher_stride,
+            clip_range=config.clip_range if config.outer == "ppo" else None,
+            inner_kl_coef=config.inner_kl_coef,
+            sampling_coef=config.sampling_coef,
+        )
 
     def sample_tasks(self) -> Sequence[Task]:
         """The tasks of this iteration."""

@@ -40,16 +40,38 @@ class MetaPolicyGradientConfig(Config):
     )
     gamma: float = Field(default=0.99, ge=0, le=1, description="Discount factor.")
     gae_lambda: float = Field(default=1.0, ge=0, le=1, description="Trace decay of advantages.")
-    outer: Literal["trpo"] = Field(default="trpo", description="Outer step.")
-    max_kl: float = Field(default=0.01, gt=0, description="Trust region of the outer step (nats).")
-    cg_iterations: int = Field(default=10, ge=1, description="Conjugate gradient iterations.")
-    cg_damping: float = Field(default=1e-5, ge=0, description="Conjugate gradient damping.")
-    backtrack_ratio: float = Field(
-        default=0.8, gt=0, lt=1, description="Line search shrink factor."
+    outer: Literal["trpo", "ppo", "gradient"] = Field(
+        default="trpo",
+        description="Outer step: trust region, clipped surrogate over epochs, or one plain step.",
     )
-    max_backtracks: int = Field(default=15, ge=1, description="Line search tries.")
+    max_kl: float = Field(default=0.01, gt=0, description="trpo: radius of the trust region, nats.")
+    cg_iterations: int = Field(default=10, ge=1, description="trpo: conjugate gradient iterations.")
+    cg_damping: float = Field(default=1e-5, ge=0, description="trpo: conjugate gradient damping.")
+    backtrack_ratio: float = Field(
+        default=0.8, gt=0, lt=1, description="trpo: line search shrink factor."
+    )
+    max_backtracks: int = Field(default=15, ge=1, description="trpo: line search tries.")
     fisher_stride: int = Field(
-        default=4, ge=1, description="Fisher products use every n-th query step; 1 uses all."
+        default=4, ge=1, description="trpo: Fisher products use every n-th query step; 1 uses all."
+    )
+    outer_lr: float = Field(default=1e-3, gt=0, description="ppo, gradient: learning rate.")
+    optimizer: str = Field(default="Adam", description="ppo, gradient: a class of torch.optim.")
+    max_grad_norm: float | None = Field(
+        default=None, gt=0, description="ppo, gradient: longer gradients are cut to this."
+    )
+    num_epochs: int = Field(default=5, ge=1, description="ppo: steps on the same experience.")
+    clip_range: float = Field(
+        default=0.3, gt=0, description="ppo: ratios are clipped to 1 +- this."
+    )
+    inner_kl_coef: float = Field(
+        default=0.0,
+        ge=0,
+        description="Weight of the penalty on how far the policy before adaptation moves (ProMP).",
+    )
+    sampling_coef: float = Field(
+        default=0.0,
+        ge=0,
+        description="Weight of the credit that support episodes get for the query return (E-MAML).",
     )
 
 

@@ -8,8 +8,14 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from metarl.adaptation import MetaLearner
-from metarl.losses import advantages_of, importance_ratios, masked_mean
+from metarl.adaptation import AdaptationState, MetaLearner
+from metarl.losses import (
+    advantages_of,
+    clipped_surrogate,
+    evaluate_actions,
+    importance_ratios,
+    masked_mean,
+)
 from metarl.types import Params, Trajectories
 
 
@@ -25,12 +31,29 @@ class MetaObjective:
     where ``pi_old`` is the adapted policy that collected ``Q_i`` (Finn et al. 2017, equation 4 with
     the surrogate of Schulman et al. 2015). Work and memory are those of one task at a time.
 
+    Two terms may be added, each with its own coefficient: ProMP's penalty on how far the policies
+    before each inner step have moved from those that collected the support sets,
+
+    ``inner_kl_coef * mean_i mean_k mean_{D_ik} KL( pi_old,k || pi_theta,k )``
+
+    (Rothfuss et al. 2019, equation 13), and E-MAML's credit to the support set's sampling for what
+    came of it,
+
+    ``-sampling_coef * mean_i mean_k mean_{D_ik} [ pi_theta,k(a|s) / pi_old,k(a|s) ] * R_i``
+
+    (Stadie et al. 2018, section 3; Rothfuss et al. 2019, formulation I). ``R_i`` is the task's mean
+    query return, standardised over the batch, where the papers take the return itself: a constant
+    offset changes nothing in expectation, and the coefficient keeps its meaning across problems.
+
     Args:
         learner: Policy and adapter.
         supports: Support sets in the order of the inner steps, each ``[M, E, S, ...]`` with
             advantages.
         query: Experience after adaptation, ``[M, E, S, ...]`` with advantages.
         fisher_stride: The Fisher product uses every ``fisher_stride``-th step of the query set.
+        clip_range: Clips the query surrogate's ratios as PPO does; ``None`` leaves them.
+        inner_kl_coef: Weight of ProMP's penalty.
+        sampling_coef: Weight of E-MAML's sampling term.
     """
 
     def __init__(
@@ -40,20 +63,27 @@ class MetaObjective:
         query: Trajectories,
         *,
         fisher_stride: int = 1,
+        clip_range: float | None = None,
+        inner_kl_coef: float = 0.0,
+        sampling_coef: float = 0.0,
     ) -> None:
         self.learner = learner
         self.num_tasks = query.num_tasks
         self._supports = [[support.task(i) for support in supports] for i in range(self.num_tasks)]
         self._queries = [query.task(i) for i in range(self.num_tasks)]
         self._fisher_stride = fisher_stride
+        self._clip_range = clip_range
+        self._inner_kl_coef = inner_kl_coef
+        self._sampling_coef = sampling_coef
+        self._credits = _standardised(query.returns.mean(dim=-1))
 
     def evaluate(self, meta_params: Params) -> tuple[float, float]:
         """Returns loss and KL divergence at ``meta_params``."""
         loss = kl = 0.0
         for task in range(self.num_tasks):
-            adapted = self.learner.adapt(meta_params, self._supports[task])
+            states = self._unroll(meta_params, task)
             with torch.no_grad():
-                task_loss, task_kl = self._loss_and_kl(adapted.params, self._queries[task])
+                task_loss, task_kl = self._loss_and_kl(states, task)
             loss += task_loss.item() / self.num_tasks
             kl += task_kl.item() / self.num_tasks
         return loss, kl
@@ -64,8 +94,8 @@ class MetaObjective:
         total = {name: torch.zeros_like(value) for name, value in leaves.items()}
         loss = 0.0
         for task in range(self.num_tasks):
-            adapted = self.learner.adapt(leaves, self._supports[task], create_graph=True)
-            task_loss, _ = self._loss_and_kl(adapted.params, self._queries[task])
+            states = self._unroll(leaves, task, create_graph=True)
+            task_loss, _ = self._loss_and_kl(states, task)
             gradients = torch.autograd.grad(
                 task_loss / self.num_tasks,
                 list(leaves.values()),
@@ -144,15 +174,52 @@ class MetaObjective:
         (slope,) = torch.autograd.grad(divergence, q, create_graph=True)
         return lambda x: torch.autograd.grad(slope, q, x, retain_graph=True)[0]
 
-    def _loss_and_kl(self, params: Params, query: Trajectories) -> tuple[Tensor, Tensor]:
-        policy = self.learner.policy
-        dist_params, _ = policy.with_params(params, query.observations, query.initial_state)
-        ratios = importance_ratios(policy.log_prob(dist_params, query.actions), query)
-        loss = -masked_mean(ratios * advantages_of(query), query.mask)
-        divergence = kl_divergence(
-            policy.distribution(query.dist_params), policy.distribution(dist_params)
-        )
+    def _unroll(
+        self, meta_params: Params, task: int, *, create_graph: bool = False
+    ) -> list[AdaptationState]:
+        """The states before the first inner step, after it, ..., after the last."""
+        states = [self.learner.start(meta_params)]
+        for support in self._supports[task]:
+            states.append(
+                self.learner.adapt_step(meta_params, states[-1], support, create_graph=create_graph)
+            )
+        return states
+
+    def _loss_and_kl(self, states: Sequence[AdaptationState], task: int) -> tuple[Tensor, Tensor]:
+        *before, adapted = states
+        query = self._queries[task]
+        ratios, divergence = self._moved(adapted, query)
+        if self._clip_range is None:
+            loss = -masked_mean(ratios * advantages_of(query), query.mask)
+        else:
+            loss = masked_mean(clipped_surrogate(ratios, query, self._clip_range), query.mask)
+        if self._inner_kl_coef or self._sampling_coef:
+            for state, support in zip(before, self._supports[task], strict=True):
+                inner_ratios, inner_divergence = self._moved(state, support)
+                penalty = self._inner_kl_coef * masked_mean(inner_divergence, support.mask)
+                credit = self._sampling_coef * self._credits[task]
+                sampling = -credit * masked_mean(inner_ratios, support.mask)
+                loss = loss + (penalty + sampling) / len(before)
         return loss, masked_mean(divergence, query.mask)
+
+    def _moved(self, state: AdaptationState, data: Trajectories) -> tuple[Tensor, Tensor]:
+        """How the policy differs from the one that collected the data, ``[1, E, S]`` each.
+
+        Returns:
+            Importance ratios and KL divergences.
+        """
+        policy = self.learner.policy
+        dist_params, log_probs = evaluate_actions(policy, state.params, data)
+        divergence = kl_divergence(
+            policy.distribution(data.dist_params), policy.distribution(dist_params)
+        )
+        return importance_ratios(log_probs, data), divergence
+
+
+def _standardised(values: Tensor) -> Tensor:
+    if len(values) < 2:
+        return torch.zeros_like(values)
+    return (values - values.mean()) / (values.std() + 1e-8)
 
 
 def _leaves(params: Params) -> Params:

@@ -237,7 +237,7 @@ def test_an_unknown_benchmark_is_refused_with_the_nearest_names(capsys):
         ("--num-workers", "-1", "num_workers: got -1; Input should be greater than or equal to 0"),
         ("--max-episode-steps", "0", "max_episode_steps: got 0; Input should be greater than or"),
         ("--total-timesteps", "0", "total_timesteps: got 0; Input should be greater than or equal"),
-        ("--inner-loss", "dice", "--inner-loss"),
+        ("--inner-loss", "mse", "--inner-loss"),
         ("--inner-lr", "fast", "--inner-lr: could not convert string to float: 'fast'"),
     ],
 )

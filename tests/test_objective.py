@@ -64,7 +64,7 @@ class Problem:
             )
         self.query = self.supports.pop()
 
-    def objective(self, **settings: int) -> MetaObjective:
+    def objective(self, **settings: float | None) -> MetaObjective:
         return MetaObjective(self.learner, self.supports, self.query, **settings)
 
 
@@ -95,6 +95,78 @@ def test_gradient_agrees_with_finite_differences(
     largest = numeric.abs().max().item()
     assert largest > 1e-3
     torch.testing.assert_close(flat(gradient), numeric, rtol=1e-5, atol=1e-8 * largest)
+
+
+TERMS: dict[str, dict[str, float]] = {
+    "clip": {"clip_range": 0.1},
+    "inner-kl": {"inner_kl_coef": 0.7},
+    "sampling": {"sampling_coef": 0.7},
+    "all": {"clip_range": 0.1, "inner_kl_coef": 0.7, "sampling_coef": 0.7},
+}
+
+
+@kinds
+@inner_steps
+@pytest.mark.parametrize("settings", TERMS.values(), ids=TERMS.keys())
+def test_gradient_with_every_term_agrees_with_finite_differences(
+    kind: str, num_steps: int, settings: dict[str, float]
+) -> None:
+    problem = Problem(kind, num_steps)
+    meta_params = perturbed(problem.meta_params, 0.1)
+    loss, gradient = problem.objective(**settings).gradient(meta_params)
+    plain_loss, plain = problem.objective().gradient(meta_params)
+    assert abs(loss - plain_loss) > 1e-4
+    assert (flat(gradient) - flat(plain)).norm() > 1e-3
+    numeric = finite_differences(problem.objective(**settings), meta_params, component=0)
+    torch.testing.assert_close(flat(gradient), numeric, rtol=1e-5, atol=1e-7)
+
+
+@kinds
+def test_terms_equal_their_formulas(kind: str) -> None:
+    problem = Problem(kind, num_steps=2, ragged=False)
+    meta_params = perturbed(problem.meta_params, 0.1)
+    policy, query = problem.policy, problem.query
+    rewards = (query.rewards.sum(-1)).mean(-1)
+    credit = (rewards - rewards.mean()) / (rewards.std() + 1e-8)
+    clipped = divergence = sampling = torch.zeros(())
+    for task in range(2):
+        state = problem.learner.start(meta_params)
+        for support in problem.supports:
+            own = support.task(task)
+            dist_params, _ = policy.with_params(state.params, own.observations)
+            log_probs = policy.distribution(dist_params).log_prob(own.actions)
+            divergence = divergence + kl_divergence(
+                policy.distribution(own.dist_params), policy.distribution(dist_params)
+            ).mean() / (2 * len(problem.supports))
+            ratios = (log_probs - own.log_probs).exp()
+            sampling = sampling - credit[task] * ratios.mean() / (2 * len(problem.supports))
+            state = problem.learner.adapt_step(meta_params, state, own)
+        own = query.task(task)
+        dist_params, _ = policy.with_params(state.params, own.observations)
+        ratios = (policy.distribution(dist_params).log_prob(own.actions) - own.log_probs).exp()
+        gained = torch.minimum(ratios * own.advantages, ratios.clamp(0.95, 1.05) * own.advantages)
+        clipped = clipped - gained.mean() / 2
+    loss, _ = problem.objective(clip_range=0.05, inner_kl_coef=0.3, sampling_coef=0.6).evaluate(
+        meta_params
+    )
+    expected = clipped + 0.3 * divergence + 0.6 * sampling
+    assert loss == pytest.approx(expected.item(), rel=1e-10)
+    assert min(abs(divergence), abs(sampling)) > 1e-4
+
+
+@kinds
+def test_with_one_task_there_is_no_one_to_share_credit_with(kind: str) -> None:
+    problem = Problem(kind)
+    objective = MetaObjective(
+        problem.learner,
+        [support.task(0) for support in problem.supports],
+        problem.query.task(0),
+        sampling_coef=1.0,
+    )
+    plain = MetaObjective(
+        problem.learner, [support.task(0) for support in problem.supports], problem.query.task(0)
+    )
+    assert objective.evaluate(problem.meta_params) == plain.evaluate(problem.meta_params)
 
 
 @kinds

@@ -1,0 +1,135 @@
+"""Descent on the meta-gradient by any of PyTorch's optimisers."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from metarl.errors import CheckpointError, ConfigError
+from metarl.outer.step import Objective, OuterStep
+from metarl.types import Params
+
+
+class GradientDescent(OuterStep):
+    """One or several steps of an optimiser on the same experience.
+
+    With one epoch, this is the plain policy gradient; with several on an objective whose ratios are
+    clipped, PPO's outer step (ProMP, Rothfuss et al. 2019, algorithm 1). All experience enters each
+    epoch: there are no mini-batches, because the adaptation of a task needs its whole support set.
+
+    Args:
+        optimizer: Name of a class in :mod:`torch.optim`.
+        lr: Its learning rate.
+        num_epochs: Steps per iteration.
+        max_grad_norm: Longer gradients are cut to this length; ``None`` leaves them.
+        **settings: Further arguments of the optimiser, such as ``momentum``.
+
+    Raises:
+        ConfigError: If there is no such optimiser, or it doesn't take these settings.
+    """
+
+    def __init__(
+        self,
+        optimizer: str = "Adam",
+        *,
+        lr: float = 1e-3,
+        num_epochs: int = 1,
+        max_grad_norm: float | None = None,
+        **settings: Any,
+    ) -> None:
+        self.optimizer = optimizer
+        self.lr = lr
+        self.num_epochs = num_epochs
+        self.max_grad_norm = max_grad_norm
+        self.settings = settings
+        self._leaves: Params = {}
+        self._optimiser: torch.optim.Optimizer | None = None
+        self._restored: Params = {}
+        self._make([torch.zeros(1, requires_grad=True)])  # so that bad settings show at once
+
+    def step(self, meta_params: Params, objective: Objective) -> tuple[Params, dict[str, float]]:
+        """Takes ``num_epochs`` steps down the objective's gradient."""
+        optimiser = self._optimiser_for(meta_params)
+        norms, losses = [], []
+        for _ in range(self.num_epochs):
+            loss, gradient = objective.gradient(self._leaves)
+            for name, leaf in self._leaves.items():
+                leaf.grad = gradient[name].detach()
+            norms.append(self._clip())
+            losses.append(loss)
+            optimiser.step()
+        after = {name: leaf.detach().clone() for name, leaf in self._leaves.items()}
+        loss_after, kl = objective.evaluate(after)
+        return after, {
+            "loss_before": losses[0],
+            "loss_after": loss_after,
+            "gradient_norm": norms[0],
+            "kl": kl,
+        }
+
+    def state(self) -> Params:
+        """The optimiser's moments, by parameter: ``<name>.<moment>``."""
+        if self._optimiser is None:
+            return dict(self._restored)
+        moments = self._optimiser.state_dict()["state"]
+        return {
+            f"{name}:{key}": value.detach().clone()
+            for index, name in enumerate(self._leaves)
+            for key, value in moments.get(index, {}).items()
+            if isinstance(value, Tensor)
+        }
+
+    def load_state(self, state: Params) -> None:
+        """Takes back the moments; they enter the optimiser with the next step."""
+        self._restored = dict(state)
+        self._optimiser = None
+
+    def _optimiser_for(self, meta_params: Params) -> torch.optim.Optimizer:
+        if self._optimiser is None or self._leaves.keys() != meta_params.keys():
+            self._leaves = {
+                name: value.detach().clone().requires_grad_() for name, value in meta_params.items()
+            }
+            self._optimiser = self._make(list(self._leaves.values()))
+            self._restore(self._optimiser)
+        with torch.no_grad():
+            for name, value in meta_params.items():
+                self._leaves[name].copy_(value)
+        return self._optimiser
+
+    def _make(self, leaves: list[Tensor]) -> torch.optim.Optimizer:
+        kind: Any = getattr(torch.optim, self.optimizer, None)
+        is_optimiser = inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)
+        if not is_optimiser:
+            known = sorted(
+                name
+                for name, value in vars(torch.optim).items()
+                if inspect.isclass(value) and issubclass(value, torch.optim.Optimizer)
+            )
+            raise ConfigError(f"optimizer: got {self.optimizer!r}; known: {', '.join(known)}.")
+        if kind is torch.optim.Optimizer or kind is torch.optim.LBFGS:
+            raise ConfigError(f"optimizer: got {self.optimizer!r}; it can't take single steps.")
+        try:
+            made: torch.optim.Optimizer = kind(leaves, lr=self.lr, **self.settings)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"optimizer: {self.optimizer}: {error}.") from None
+        return made
+
+    def _restore(self, optimiser: torch.optim.Optimizer) -> None:
+        if not self._restored:
+            return
+        moments: dict[int, dict[str, Tensor]] = {}
+        indices = {name: index for index, name in enumerate(self._leaves)}
+        for path, value in self._restored.items():
+            name, _, key = path.rpartition(":")
+            if name not in indices:
+                raise CheckpointError(f"outer step: moment of an unknown parameter: {path}")
+            moments.setdefault(indices[name], {})[key] = value
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+        self._restored = {}
+
+    def _clip(self) -> float:
+        limit = float("inf") if self.max_grad_norm is None else self.max_grad_norm
+        return torch.nn.utils.clip_grad_norm_(self._leaves.values(), limit).item()

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from metarl.errors import CheckpointError, ConfigError
+from metarl.outer import GradientDescent
+from metarl.storage import read_checkpoint, write_checkpoint
+from metarl.types import Params
+
+
+class Bowl:
+    """``|x - target|^2 / 2``, and how often its gradient was asked for."""
+
+    def __init__(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.target = {
+            "policy.a": torch.randn(3, 2, generator=generator),
+            "adapter.b": torch.randn(4, generator=generator),
+        }
+        self.start = {name: torch.zeros_like(value) for name, value in self.target.items()}
+        self.asked = 0
+
+    def evaluate(self, meta_params: Params) -> tuple[float, float]:
+        loss = sum(
+            0.5 * (meta_params[name] - value).square().sum().item()
+            for name, value in self.target.items()
+        )
+        return loss, 0.125
+
+    def gradient(self, meta_params: Params) -> tuple[float, Params]:
+        self.asked += 1
+        slope = {name: meta_params[name].detach() - value for name, value in self.target.items()}
+        return self.evaluate(meta_params)[0], slope
+
+    def fisher_product(self, meta_params: Params) -> Callable[[Params], Params]:
+        raise NotImplementedError
+
+
+def by_hand(optimiser: str, steps: int, lr: float, **settings: Any) -> list[Tensor]:
+    bowl = Bowl()
+    leaves = [value.clone().requires_grad_() for value in bowl.start.values()]
+    reference = getattr(torch.optim, optimiser)(leaves, lr=lr, **settings)
+    for _ in range(steps):
+        for leaf, target in zip(leaves, bowl.target.values(), strict=True):
+            leaf.grad = leaf.detach() - target
+        reference.step()
+    return [leaf.detach() for leaf in leaves]
+
+
+OPTIMISERS = [("Adam", {}), ("SGD", {"momentum": 0.9}), ("RMSprop", {}), ("AdamW", {})]
+
+
+@pytest.mark.parametrize(("optimiser", "settings"), OPTIMISERS)
+@pytest.mark.parametrize("num_epochs", [1, 3])
+def test_steps_are_those_of_the_optimiser(
+    optimiser: str, settings: dict[str, Any], num_epochs: int
+) -> None:
+    bowl = Bowl()
+    step = GradientDescent(optimiser, lr=0.1, num_epochs=num_epochs, **settings)
+    meta_params = bowl.start
+    for _ in range(2):
+        meta_params, _ = step.step(meta_params, bowl)
+    assert bowl.asked == 2 * num_epochs
+    expected = by_hand(optimiser, 2 * num_epochs, 0.1, **settings)
+    assert list(meta_params) == list(bowl.start)
+    for found, reference in zip(meta_params.values(), expected, strict=True):
+        assert torch.equal(found, reference)
+        assert not found.requires_grad
+
+
+def test_what_was_given_stays_as_it_was() -> None:
+    bowl = Bowl()
+    GradientDescent(lr=0.1).step(bowl.start, bowl)
+    assert not any(value.any() for value in bowl.start.values())
+
+
+def test_figures_say_how_the_step_went() -> None:
+    bowl = Bowl()
+    after, figures = GradientDescent("SGD", lr=0.1, num_epochs=2).step(bowl.start, bowl)
+    assert figures["loss_before"] == bowl.evaluate(bowl.start)[0]
+    assert figures["loss_after"] == bowl.evaluate(after)[0] < figures["loss_before"]
+    assert figures["kl"] == 0.125
+    norm = torch.cat([value.flatten() for value in bowl.target.values()]).norm().item()
+    assert figures["gradient_norm"] == pytest.approx(norm)
+
+
+def test_long_gradients_are_cut() -> None:
+    bowl = Bowl()
+    after, figures = GradientDescent("SGD", lr=1.0, max_grad_norm=0.5).step(bowl.start, bowl)
+    moved = torch.cat([value.flatten() for value in after.values()])
+    assert moved.norm().item() == pytest.approx(0.5, rel=1e-4)
+    assert figures["gradient_norm"] > 1
+
+
+@pytest.mark.parametrize(("optimiser", "settings"), OPTIMISERS)
+def test_going_on_from_a_saved_state_changes_no_bit(
+    tmp_path: Path, optimiser: str, settings: dict[str, Any]
+) -> None:
+    bowl = Bowl()
+    step = GradientDescent(optimiser, lr=0.1, **settings)
+    half, _ = step.step(*(bowl.start, bowl))
+    write_checkpoint(tmp_path / "step", step.state(), {})
+    whole, _ = step.step(half, bowl)
+    other = GradientDescent(optimiser, lr=0.1, **settings)
+    other.load_state(read_checkpoint(tmp_path / "step")[0])
+    assert other.state().keys() == step.state().keys()
+    resumed, _ = other.step(half, bowl)
+    forgetful, _ = GradientDescent(optimiser, lr=0.1, **settings).step(half, bowl)
+    for name, value in whole.items():
+        assert torch.equal(resumed[name], value)
+        assert not torch.equal(forgetful[name], value)
+
+
+def test_moments_of_unknown_parameters_are_refused() -> None:
+    bowl = Bowl()
+    step = GradientDescent()
+    step.load_state({"policy.other:exp_avg": torch.zeros(2)})
+    with pytest.raises(CheckpointError, match=r"policy\.other:exp_avg"):
+        step.step(bowl.start, bowl)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"optimizer": "Adamm"}, "optimizer: got 'Adamm'; known: .*Adam, "),
+        ({"optimizer": "LBFGS"}, "optimizer: got 'LBFGS'"),
+        ({"optimizer": "Optimizer"}, "optimizer: got 'Optimizer'"),
+        ({"optimizer": "lr_scheduler"}, "optimizer: got 'lr_scheduler'; known"),
+        ({"optimizer": "Adam", "lr": -1.0}, "optimizer: Adam: Invalid learning rate"),
+        ({"optimizer": "Adam", "momentum": 0.9}, "optimizer: Adam: .*momentum"),
+    ],
+)
+def test_an_optimiser_that_can_not_be_made_is_refused(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        GradientDescent(**arguments)
