@@ -13,7 +13,6 @@ import copy
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -31,7 +30,7 @@ from metarl.rollouts import RolloutEngine
 from metarl.seeding import Purpose, Stream
 from metarl.storage import read_checkpoint, write_checkpoint
 from metarl.tasks import Benchmark, Task, check_manifest
-from metarl.threads import threads_for, torch_device, torch_threads
+from metarl.threads import map_in_threads, threads_for, torch_device
 from metarl.types import Params, Trajectories
 
 from .settings import MetaPolicyGradientConfig
@@ -145,9 +144,11 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             supports,
             query,
             fisher_stride=config.fisher_stride,
+            fisher_support_stride=config.fisher_support_stride,
             clip_range=config.clip_range if config.outer == "ppo" else None,
             inner_kl_coef=config.inner_kl_coef,
             sampling_coef=config.sampling_coef,
+            num_threads=self._threads,
         )
 
     def sample_tasks(self) -> Sequence[Task]:
@@ -211,17 +212,12 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             stream = self._now(Purpose.SUPPORT).child(step)
             supports.append(self._with_advantages(self._collect(tasks, states, stream)))
             collecting += time.perf_counter() - before
-            with self._threads():
-                states = [
-                    self._learner.adapt_step(self.meta_params, state, supports[step].task(index))
-                    for index, state in enumerate(states)
-                ]
+            states = self._adapt(states, supports[step])
         before = time.perf_counter()
         query = self._with_advantages(self._collect(tasks, states, self._now(Purpose.QUERY)))
         collecting += time.perf_counter() - before
         objective = self.make_objective(self._learner, supports, query)
-        with self._threads():
-            self.meta_params, outer = self._outer.step(self.meta_params, objective)
+        self.meta_params, outer = self._outer.step(self.meta_params, objective)
         steps = sum(part.num_steps for part in (*supports, query))
         self.iteration += 1
         self.num_timesteps += steps
@@ -352,9 +348,24 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         )
         return estimated.to(self.device)
 
-    def _threads(self) -> AbstractContextManager[None]:
+    def _adapt(
+        self, states: Sequence[AdaptationState], support: Trajectories
+    ) -> list[AdaptationState]:
+        """Takes one adaptation step of every task."""
+
+        def work(learner: MetaLearner, task: int) -> AdaptationState:
+            return learner.adapt_step(self.meta_params, states[task], support.task(task))
+
+        learners = [
+            self._learner,
+            *(copy.deepcopy(self._learner) for _ in range(self._threads - 1)),
+        ]
+        return map_in_threads(work, learners, range(len(states)))
+
+    @property
+    def _threads(self) -> int:
         rows = self.config.episodes_per_task * self.benchmark.train.max_episode_steps
-        return torch_threads(threads_for(rows, self.config.hidden_sizes))
+        return threads_for(rows, self.config.hidden_sizes)
 
     def _as_policy(self, state: AdaptationState) -> AdaptedPolicy:
         state = state.to("cpu")

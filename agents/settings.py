@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from metarl.config import Config
 
@@ -54,6 +54,9 @@ class MetaPolicyGradientConfig(Config):
     fisher_stride: int = Field(
         default=4, ge=1, description="trpo: Fisher products use every n-th query step; 1 uses all."
     )
+    fisher_support_stride: int = Field(
+        default=1, ge=1, description="trpo: the same for support steps, in the Jacobian."
+    )
     outer_lr: float = Field(default=1e-3, gt=0, description="ppo, gradient: learning rate.")
     optimizer: str = Field(default="Adam", description="ppo, gradient: a class of torch.optim.")
     max_grad_norm: float | None = Field(
@@ -73,6 +76,15 @@ class MetaPolicyGradientConfig(Config):
         ge=0,
         description="Weight of the credit that support episodes get for the query return (E-MAML).",
     )
+
+    @model_validator(mode="after")
+    def _whole_episodes_for_dice(self) -> Self:
+        if self.inner_loss == "dice" and self.fisher_support_stride > 1:
+            raise ValueError(
+                f"fisher_support_stride: got {self.fisher_support_stride}; must be 1 with "
+                "inner_loss dice, whose terms need every step of an episode"
+            )
+        return self
 
 
 class GradientInnerConfig(MetaPolicyGradientConfig):

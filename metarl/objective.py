@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,7 +18,11 @@ from metarl.losses import (
     importance_ratios,
     masked_mean,
 )
+from metarl.policies import Policy
+from metarl.threads import map_in_threads
 from metarl.types import Params, Trajectories
+
+Result = TypeVar("Result")
 
 
 class MetaObjective:
@@ -51,9 +57,12 @@ class MetaObjective:
             advantages.
         query: Experience after adaptation, ``[M, E, S, ...]`` with advantages.
         fisher_stride: The Fisher product uses every ``fisher_stride``-th step of the query set.
+        fisher_support_stride: The same for the support sets, in the adaptation's Jacobian. The
+            adapted parameters at which both are taken are those of all steps.
         clip_range: Clips the query surrogate's ratios as PPO does; ``None`` leaves them.
         inner_kl_coef: Weight of ProMP's penalty.
         sampling_coef: Weight of E-MAML's sampling term.
+        num_threads: Tasks that are worked on at once. The result's bits don't depend on it.
     """
 
     def __init__(
@@ -63,15 +72,19 @@ class MetaObjective:
         query: Trajectories,
         *,
         fisher_stride: int = 1,
+        fisher_support_stride: int = 1,
         clip_range: float | None = None,
         inner_kl_coef: float = 0.0,
         sampling_coef: float = 0.0,
+        num_threads: int = 1,
     ) -> None:
-        self.learner = learner
+        # A module runs under one set of parameters at a time, so that each thread has its own.
+        self._learners = [learner, *(copy.deepcopy(learner) for _ in range(num_threads - 1))]
         self.num_tasks = query.num_tasks
         self._supports = [[support.task(i) for support in supports] for i in range(self.num_tasks)]
         self._queries = [query.task(i) for i in range(self.num_tasks)]
         self._fisher_stride = fisher_stride
+        self._fisher_support_stride = fisher_support_stride
         self._clip_range = clip_range
         self._inner_kl_coef = inner_kl_coef
         self._sampling_coef = sampling_coef
@@ -79,33 +92,30 @@ class MetaObjective:
 
     def evaluate(self, meta_params: Params) -> tuple[float, float]:
         """Returns loss and KL divergence at ``meta_params``."""
-        loss = kl = 0.0
-        for task in range(self.num_tasks):
-            states = self._unroll(meta_params, task)
+
+        def work(learner: MetaLearner, task: int) -> tuple[float, float]:
+            states = self._unroll(learner, meta_params, task)
             with torch.no_grad():
-                task_loss, task_kl = self._loss_and_kl(states, task)
-            loss += task_loss.item() / self.num_tasks
-            kl += task_kl.item() / self.num_tasks
-        return loss, kl
+                loss, kl = self._loss_and_kl(learner, states, task)
+            return loss.item(), kl.item()
+
+        losses, kls = zip(*self._per_task(work), strict=True)
+        return self._mean(losses), self._mean(kls)
 
     def gradient(self, meta_params: Params) -> tuple[float, Params]:
         """Returns the loss and its gradient, through the adaptation, at ``meta_params``."""
         leaves = _leaves(meta_params)
-        total = {name: torch.zeros_like(value) for name, value in leaves.items()}
-        loss = 0.0
-        for task in range(self.num_tasks):
-            states = self._unroll(leaves, task, create_graph=True)
-            task_loss, _ = self._loss_and_kl(states, task)
-            gradients = torch.autograd.grad(
-                task_loss / self.num_tasks,
-                list(leaves.values()),
-                allow_unused=True,
-                materialize_grads=True,
+        inputs = list(leaves.values())
+
+        def work(learner: MetaLearner, task: int) -> tuple[float, Sequence[Tensor]]:
+            states = self._unroll(learner, leaves, task, create_graph=True)
+            loss, _ = self._loss_and_kl(learner, states, task)
+            return loss.item(), torch.autograd.grad(
+                loss / self.num_tasks, inputs, allow_unused=True, materialize_grads=True
             )
-            for name, gradient in zip(leaves, gradients, strict=True):
-                total[name] += gradient
-            loss += task_loss.item() / self.num_tasks
-        return loss, total
+
+        losses, gradients = zip(*self._per_task(work), strict=True)
+        return self._mean(losses), dict(zip(leaves, _total(gradients), strict=True))
 
     def fisher_product(self, meta_params: Params) -> Callable[[Params], Params]:
         """Returns the map ``v -> H v`` with ``H`` the Hessian of the KL divergence.
@@ -116,32 +126,33 @@ class MetaObjective:
         ``J`` run on graphs built once here and kept for all calls.
         """
         leaves = _leaves(meta_params)
-        names = list(leaves)
-        products = [
-            self._task_fisher_product(leaves, self._supports[task], self._queries[task])
-            for task in range(self.num_tasks)
-        ]
+        products = self._per_task(
+            lambda learner, task: self._task_fisher_product(learner, leaves, task)
+        )
 
         def product(vector: Params) -> Params:
-            total = {name: torch.zeros_like(value) for name, value in vector.items()}
-            for task_product in products:
-                for name, value in zip(names, task_product(vector), strict=True):
-                    total[name] += value / self.num_tasks
-            return total
+            images = self._per_task(
+                lambda _, task: [image / self.num_tasks for image in products[task](vector)]
+            )
+            return dict(zip(leaves, _total(images), strict=True))
 
         return product
 
+    def _mean(self, values: Sequence[float]) -> float:
+        return sum(value / self.num_tasks for value in values)
+
+    def _per_task(self, work: Callable[[MetaLearner, int], Result]) -> list[Result]:
+        return map_in_threads(work, self._learners, range(self.num_tasks))
+
     def _task_fisher_product(
-        self, leaves: Params, supports: Sequence[Trajectories], query: Trajectories
+        self, learner: MetaLearner, leaves: Params, task: int
     ) -> Callable[[Params], Sequence[Tensor]]:
-        adapted = self.learner.adapt(leaves, supports, create_graph=True)
-        stride = self._fisher_stride
-        state = query.initial_state
-        rows = slice(None) if state is not None else slice(None, None, stride)
-        dist_params, _ = self.learner.policy.with_params(
-            adapted.params, query.observations[:, :, rows], state
+        adapted = self._adapt_for_fisher(learner, leaves, task)
+        query = self._queries[task].every(self._fisher_stride)
+        dist_params, _ = learner.policy.with_params(
+            adapted.params, query.observations, query.initial_state
         )
-        weights = query.mask[:, :, rows].to(dist_params.dtype)
+        weights = query.mask.to(dist_params.dtype)
         weights = (weights / weights.sum()).unsqueeze(-1)
         inputs = list(leaves.values())
         # J^T u is linear in u; differentiating it with respect to u gives J v.
@@ -149,7 +160,7 @@ class MetaObjective:
         transposed = torch.autograd.grad(
             dist_params, inputs, u, create_graph=True, allow_unused=True, materialize_grads=True
         )
-        fisher = self._fisher_of_distribution(dist_params.detach())
+        fisher = _fisher_of_distribution(learner.policy, dist_params.detach())
 
         def product(vector: Params) -> Sequence[Tensor]:
             (jvp,) = torch.autograd.grad(
@@ -166,60 +177,95 @@ class MetaObjective:
 
         return product
 
-    def _fisher_of_distribution(self, dist_params: Tensor) -> Callable[[Tensor], Tensor]:
-        """The map ``x -> F x``, ``F`` the Hessian of ``KL(p || q)`` in the parameters of ``q``."""
-        distribution = self.learner.policy.distribution
-        q = dist_params.clone().requires_grad_()
-        divergence = kl_divergence(distribution(dist_params), distribution(q)).sum()
-        (slope,) = torch.autograd.grad(divergence, q, create_graph=True)
-        return lambda x: torch.autograd.grad(slope, q, x, retain_graph=True)[0]
+    def _adapt_for_fisher(self, learner: MetaLearner, leaves: Params, task: int) -> AdaptationState:
+        """Adapts with the values of all support steps, and the Jacobian of every n-th."""
+        stride = self._fisher_support_stride
+        if stride == 1:
+            return learner.adapt(leaves, self._supports[task], create_graph=True)
+        state = learner.start(leaves)
+        for support in self._supports[task]:
+            exact = learner.adapt_step(_detached(leaves), state.detached(), support)
+            rough = learner.adapt_step(leaves, state, support.every(stride), create_graph=True)
+            state = AdaptationState(
+                _value_of(exact.params, slope_of=rough.params),
+                rough.step,
+                _value_of(exact.memory, slope_of=rough.memory),
+            )
+        return state
 
     def _unroll(
-        self, meta_params: Params, task: int, *, create_graph: bool = False
+        self, learner: MetaLearner, meta_params: Params, task: int, *, create_graph: bool = False
     ) -> list[AdaptationState]:
         """The states before the first inner step, after it, ..., after the last."""
-        states = [self.learner.start(meta_params)]
+        states = [learner.start(meta_params)]
         for support in self._supports[task]:
             states.append(
-                self.learner.adapt_step(meta_params, states[-1], support, create_graph=create_graph)
+                learner.adapt_step(meta_params, states[-1], support, create_graph=create_graph)
             )
         return states
 
-    def _loss_and_kl(self, states: Sequence[AdaptationState], task: int) -> tuple[Tensor, Tensor]:
+    def _loss_and_kl(
+        self, learner: MetaLearner, states: Sequence[AdaptationState], task: int
+    ) -> tuple[Tensor, Tensor]:
         *before, adapted = states
         query = self._queries[task]
-        ratios, divergence = self._moved(adapted, query)
+        ratios, divergence = _moved(learner.policy, adapted, query)
         if self._clip_range is None:
             loss = -masked_mean(ratios * advantages_of(query), query.mask)
         else:
             loss = masked_mean(clipped_surrogate(ratios, query, self._clip_range), query.mask)
         if self._inner_kl_coef or self._sampling_coef:
             for state, support in zip(before, self._supports[task], strict=True):
-                inner_ratios, inner_divergence = self._moved(state, support)
+                inner_ratios, inner_divergence = _moved(learner.policy, state, support)
                 penalty = self._inner_kl_coef * masked_mean(inner_divergence, support.mask)
                 credit = self._sampling_coef * self._credits[task]
                 sampling = -credit * masked_mean(inner_ratios, support.mask)
                 loss = loss + (penalty + sampling) / len(before)
         return loss, masked_mean(divergence, query.mask)
 
-    def _moved(self, state: AdaptationState, data: Trajectories) -> tuple[Tensor, Tensor]:
-        """How the policy differs from the one that collected the data, ``[1, E, S]`` each.
 
-        Returns:
-            Importance ratios and KL divergences.
-        """
-        policy = self.learner.policy
-        dist_params, log_probs = evaluate_actions(policy, state.params, data)
-        divergence = kl_divergence(
-            policy.distribution(data.dist_params), policy.distribution(dist_params)
-        )
-        return importance_ratios(log_probs, data), divergence
+def _moved(policy: Policy, state: AdaptationState, data: Trajectories) -> tuple[Tensor, Tensor]:
+    """How the policy differs from the one that collected the data, ``[1, E, S]`` each.
+
+    Returns:
+        Importance ratios and KL divergences.
+    """
+    dist_params, log_probs = evaluate_actions(policy, state.params, data)
+    divergence = kl_divergence(
+        policy.distribution(data.dist_params), policy.distribution(dist_params)
+    )
+    return importance_ratios(log_probs, data), divergence
+
+
+def _fisher_of_distribution(policy: Policy, dist_params: Tensor) -> Callable[[Tensor], Tensor]:
+    """The map ``x -> F x``, ``F`` the Hessian of ``KL(p || q)`` in the parameters of ``q``."""
+    q = dist_params.clone().requires_grad_()
+    divergence = kl_divergence(policy.distribution(dist_params), policy.distribution(q)).sum()
+    (slope,) = torch.autograd.grad(divergence, q, create_graph=True)
+    return lambda x: torch.autograd.grad(slope, q, x, retain_graph=True)[0]
+
+
+def _total(per_task: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """Sum over tasks, in their order, of each tensor."""
+    total = [tensor.clone() for tensor in per_task[0]]
+    for tensors in per_task[1:]:
+        for sum_, tensor in zip(total, tensors, strict=True):
+            sum_ += tensor
+    return total
 
 
 def _standardised(values: Tensor) -> Tensor:
     if len(values) < 2:
         return torch.zeros_like(values)
     return (values - values.mean()) / (values.std() + 1e-8)
+
+
+def _value_of(exact: Params, *, slope_of: Params) -> Params:
+    return {name: value + (exact[name] - value).detach() for name, value in slope_of.items()}
+
+
+def _detached(params: Params) -> Params:
+    return {name: value.detach() for name, value in params.items()}
 
 
 def _leaves(params: Params) -> Params:

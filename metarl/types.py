@@ -16,6 +16,17 @@ from torch import Tensor
 Params: TypeAlias = dict[str, Tensor]
 """Named parameters of a policy or of a whole meta-learner."""
 
+_PER_STEP = (
+    "observations",
+    "actions",
+    "rewards",
+    "log_probs",
+    "dist_params",
+    "mask",
+    "success",
+    "advantages",
+)
+
 
 @dataclass(frozen=True)
 class Trajectories:
@@ -87,6 +98,22 @@ class Trajectories:
     def task(self, index: int) -> Trajectories:
         """Returns the experience of one task, the task axis kept with length one."""
         return self._map(lambda tensor: tensor[index : index + 1])
+
+    def every(self, stride: int) -> Trajectories:
+        """Returns every ``stride``-th step of each episode, as a sample of the experience.
+
+        A recurrent policy needs all steps, so that with an ``initial_state`` nothing is left out.
+        """
+        if stride == 1 or self.initial_state is not None:
+            return self
+        return replace(
+            self,
+            **{
+                name: value[:, :, ::stride]
+                for name in _PER_STEP
+                if (value := getattr(self, name)) is not None
+            },
+        )
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None

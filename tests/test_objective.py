@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -423,6 +424,79 @@ def test_fisher_stride_changes_nothing_where_all_steps_are_alike(kind: str) -> N
     every = as_matrix(problem.objective(fisher_stride=1), problem.meta_params)
     fourth = as_matrix(problem.objective(fisher_stride=4), problem.meta_params)
     torch.testing.assert_close(fourth, every)
+
+
+@kinds
+@inner_steps
+def test_support_stride_keeps_the_values_and_samples_the_jacobian(
+    kind: str, num_steps: int
+) -> None:
+    problem = Problem(kind, num_steps, ragged=False)
+    strided = problem.objective(fisher_support_stride=2)
+    matrix = as_matrix(strided, problem.meta_params)
+    exact = as_matrix(problem.objective(), problem.meta_params)
+    assert (matrix - exact).norm() > 1e-3 * exact.norm()
+    torch.testing.assert_close(matrix, matrix.T, rtol=1e-10, atol=1e-12)
+
+    def sampled(vector: Tensor) -> Tensor:
+        """The divergence as a function whose first derivative is that of every other step."""
+        meta_params = unflat(vector, problem.meta_params)
+        total = torch.zeros((), dtype=torch.float64)
+        for task in range(2):
+            own = [support.task(task) for support in problem.supports]
+            value = problem.learner.adapt(problem.meta_params, own).params
+            here = problem.learner.start(problem.meta_params)
+            state = problem.learner.start(meta_params)
+            for support in own:
+                # Linear in the difference, so that no further derivative of the sample enters.
+                rough_here = problem.learner.adapt_step(
+                    problem.meta_params, here, support.every(2)
+                ).params
+                here = problem.learner.adapt_step(problem.meta_params, here, support)
+                rough = problem.learner.adapt_step(
+                    meta_params, state, support.every(2), create_graph=True
+                )
+                moved = {
+                    name: here.params[name] + rough.params[name] - rough_here[name]
+                    for name in rough.params
+                }
+                state = replace(rough, params=moved)
+            query = problem.query.task(task)
+            now, _ = problem.policy.with_params(state.params, query.observations)
+            p, q = (as_plain_distribution(problem.policy, d) for d in (query.dist_params, now))
+            assert value.keys() == state.params.keys()
+            total = total + kl_divergence(p, q).sum() / query.mask.sum() / 2
+        return total
+
+    expected = hessian(sampled, flat(problem.meta_params))
+    torch.testing.assert_close(matrix, expected, rtol=1e-7, atol=1e-9)
+
+
+@kinds
+def test_support_stride_changes_nothing_where_all_steps_are_alike(kind: str) -> None:
+    problem = Problem(kind, ragged=False, horizon=8)
+    (support,) = problem.supports
+    for name in ("observations", "actions", "log_probs", "dist_params", "advantages"):
+        getattr(support, name).copy_(getattr(support, name)[:, :, :1].clone())
+    every = as_matrix(problem.objective(), problem.meta_params)
+    fourth = as_matrix(problem.objective(fisher_support_stride=4), problem.meta_params)
+    torch.testing.assert_close(fourth, every)
+
+
+@kinds
+def test_the_number_of_threads_changes_no_bit(kind: str) -> None:
+    problem = Problem(kind, 2)
+    vector = perturbed(problem.meta_params, 1.0)
+    results = []
+    for num_threads in (1, 2, 3):
+        objective = problem.objective(num_threads=num_threads, sampling_coef=0.5)
+        _, gradient = objective.gradient(problem.meta_params)
+        image = objective.fisher_product(problem.meta_params)(vector)
+        results.append((objective.evaluate(problem.meta_params), flat(gradient), flat(image)))
+    for evaluated, gradient, image in results[1:]:
+        assert evaluated == results[0][0]
+        assert torch.equal(gradient, results[0][1])
+        assert torch.equal(image, results[0][2])
 
 
 @kinds

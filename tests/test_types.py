@@ -103,3 +103,20 @@ def test_advantages_are_attached_to_a_copy():
 def test_records_are_frozen():
     with pytest.raises(FrozenInstanceError):
         trajectories().rewards = torch.zeros(1)
+
+
+def test_every_nth_step_is_taken_from_all_that_has_steps():
+    batch = trajectories(advantages=torch.rand(2, 2, 4))
+    second = batch.every(2)
+    for field in fields(batch):
+        value, taken = getattr(batch, field.name), getattr(second, field.name)
+        if value is not None and value.ndim > 2 and field.name != "last_observations":
+            assert torch.equal(taken, value[:, :, [0, 2]]), field.name
+        else:
+            assert taken is value, field.name
+    assert batch.every(1) is batch
+
+
+def test_a_recurrent_policy_s_steps_are_all_kept():
+    batch = trajectories(initial_state=torch.zeros(2, 2, 3))
+    assert batch.every(2) is batch

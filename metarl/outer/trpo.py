@@ -51,8 +51,9 @@ class TRPO(OuterStep):
             return image + self.cg_damping * vector
 
         descent = -_flat(gradient)
-        direction = conjugate_gradient(damped_hessian, descent, self.cg_iterations)
-        curvature = torch.dot(direction, damped_hessian(direction)).item()
+        direction, residual = conjugate_gradient(damped_hessian, descent, self.cg_iterations)
+        # s^T A s without another product: the residual is r = b - A s.
+        curvature = torch.dot(direction, descent - residual).item()
         figures = {"loss_before": loss_before, "gradient_norm": descent.norm().item()}
         refused = {**figures, "accepted": 0.0, "kl": 0.0, "loss_after": loss_before}
         if not curvature > 0.0:
@@ -74,7 +75,7 @@ def conjugate_gradient(
     target: Tensor,
     iterations: int,
     tolerance: float = 1e-10,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Solves ``A x = target`` for a symmetric positive definite ``A`` given as a product.
 
     Args:
@@ -84,7 +85,7 @@ def conjugate_gradient(
         tolerance: Ends when the squared residual norm falls below.
 
     Returns:
-        The approximate solution, ``[n]``.
+        The approximate solution and its residual ``target - A x``, ``[n]`` each.
     """
     solution = torch.zeros_like(target)
     residual = target.clone()
@@ -100,7 +101,7 @@ def conjugate_gradient(
         squared_next = torch.dot(residual, residual)
         search = residual + (squared_next / squared) * search
         squared = squared_next
-    return solution
+    return solution, residual
 
 
 def _flat(params: Params) -> Tensor:

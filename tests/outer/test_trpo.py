@@ -32,7 +32,8 @@ def vector(size: int, seed: int) -> Tensor:
 @pytest.mark.parametrize("seed", range(3))
 def test_conjugate_gradient_solves_positive_definite_systems(size: int, seed: int) -> None:
     matrix, target = positive_definite(size, seed), vector(size, seed + 100)
-    solution = conjugate_gradient(lambda x: matrix @ x, target, 4 * size, tolerance=1e-20)
+    solution, residual = conjugate_gradient(lambda x: matrix @ x, target, 4 * size, tolerance=1e-20)
+    torch.testing.assert_close(residual, target - matrix @ solution, rtol=0, atol=1e-9)
     torch.testing.assert_close(solution, torch.linalg.solve(matrix, target), rtol=1e-8, atol=1e-9)
 
 
@@ -42,7 +43,7 @@ def test_conjugate_gradient_equals_sb3_contrib_s(
 ) -> None:
     monkeypatch.setattr(torch, "randn_like", torch.zeros_like)  # theirs starts near zero
     matrix, target = positive_definite(25, 0), vector(25, 1)
-    ours = conjugate_gradient(lambda x: matrix @ x, target, iterations)
+    ours, _ = conjugate_gradient(lambda x: matrix @ x, target, iterations)
     theirs = conjugate_gradient_solver(lambda x: matrix @ x, target, max_iter=iterations)
     torch.testing.assert_close(ours, theirs)
 
@@ -54,10 +55,11 @@ def test_conjugate_gradient_counts_its_products_and_stops_when_solved() -> None:
         calls.append(x)
         return 2 * x
 
-    solution = conjugate_gradient(product, vector(5, 0), 10)
+    solution, residual = conjugate_gradient(product, vector(5, 0), 10)
     assert len(calls) == 1
     torch.testing.assert_close(solution, vector(5, 0) / 2)
-    assert not conjugate_gradient(product, torch.zeros(5), 10).any()
+    assert not residual.any()
+    assert not conjugate_gradient(product, torch.zeros(5), 10)[0].any()
     assert len(calls) == 1
 
 
