@@ -9,7 +9,7 @@ from typing import Any
 from metarl.errors import UnknownNameError
 from metarl.tasks import Benchmark
 
-from . import metaworld
+from . import locomotion, metaworld
 from .navigation import navigation
 
 
@@ -43,6 +43,20 @@ BENCHMARKS: tuple[BenchmarkEntry, ...] = (
         "goals in a square",
         "goals in the same square",
         navigation,
+    ),
+    BenchmarkEntry(
+        "halfcheetah-dir",
+        "HalfCheetah-v5 forward or backward (Finn et al. 2017), direction hidden",
+        "2 directions",
+        "none: the same 2 directions",
+        locomotion.halfcheetah_dir,
+    ),
+    BenchmarkEntry(
+        "halfcheetah-vel",
+        "HalfCheetah-v5 at a velocity (Finn et al. 2017), goal hidden",
+        "100 velocities, 0 to 2 m/s",
+        "30 other velocities",
+        locomotion.halfcheetah_vel,
     ),
     BenchmarkEntry(
         "ml1/<family>",

@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     QUERY = 3
     EVALUATION = 4
     ADAPTATION = 5
+    SPLIT = 6
 
 
 @dataclass(frozen=True)

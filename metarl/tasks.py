@@ -219,7 +219,7 @@ class FiniteTaskDistribution(TaskDistribution):
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A training and a test distribution that share no task.
+    """A training and a test distribution that share no task, unless it is said that they do.
 
     Attributes:
         name: What the command line and the reports call it, e.g. ``"ml1/reach-v3"``.
@@ -227,9 +227,12 @@ class Benchmark:
         test: Held-out tasks, or ``None`` where the benchmark has no such split.
         seed: What the split was derived from.
         settings: Everything else that the tasks depend on (reward version, ...), as JSON data.
+        shares_tasks: Test tasks are also trained on, as where there are only two. The manifest
+            then says so (``"disjoint": false``), and so does ``metarl evaluate``.
 
     Raises:
-        SplitError: If a task is in both distributions.
+        SplitError: If a task is in both distributions and ``shares_tasks`` is false, or the other
+            way round.
     """
 
     name: str
@@ -237,12 +240,14 @@ class Benchmark:
     test: TaskDistribution | None
     seed: int
     settings: Mapping[str, Any]
+    shares_tasks: bool = False
 
     def __post_init__(self) -> None:
-        if self.train.tasks is None or self.test is None or self.test.tasks is None:
-            return
-        shared = set(self.train.tasks) & set(self.test.tasks)
-        if shared:
+        train, test = self.train.tasks, None if self.test is None else self.test.tasks
+        shared = set(train or ()) & set(test or ())
+        if self.shares_tasks and not shared:
+            raise SplitError(f"{self.name}: shares_tasks is true, but no task is known as shared.")
+        if shared and not self.shares_tasks:
             example = next(iter(shared))
             raise SplitError(
                 f"{self.name}: {len(shared)} tasks are in both train and test, e.g. {example!r}"
@@ -256,15 +261,15 @@ class Benchmark:
             (``None`` where tasks are drawn from a continuum, so that digests can't tell), the
             versions that the tasks' behaviour depends on, and a digest of all of this.
         """
-        finite = self.train.tasks is not None and self.test is not None
+        finite = None not in (self.train.tasks, None if self.test is None else self.test.tasks)
         content: dict[str, Any] = {
             "benchmark": self.name,
             "seed": self.seed,
             "settings": dict(self.settings),
             "train": self.train.describe(),
             "test": None if self.test is None else self.test.describe(),
-            # Overlap is refused at construction, so what is there and finite is disjoint.
-            "disjoint": True if finite and self.test and self.test.tasks is not None else None,
+            # Overlap is refused at construction, so what is finite is disjoint unless it says not.
+            "disjoint": not self.shares_tasks if finite else None,
             "versions": {name: version(name) for name in ("gymnasium", "metaworld", "mujoco")},
         }
         canonical = json.dumps(content, sort_keys=True, allow_nan=False)

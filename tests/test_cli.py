@@ -201,6 +201,7 @@ def test_evaluation_follows_training(run, capsys):
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["protocol"] == {
         "benchmark": "navigation",
+        "shares_tasks": False,
         "num_tasks": 5,
         "num_adaptation_steps": 2,
         "adaptation_episodes": 2,
@@ -440,3 +441,14 @@ def test_a_signal_ends_training_with_a_checkpoint_and_no_process_left(tmp_path, 
         assert [int(row["iteration"]) for row in csv.DictReader(file)] == list(
             range(1, agent.iteration + 1)
         )
+
+
+def test_evaluation_on_tasks_that_were_trained_on_says_so(tmp_path, capsys):
+    run = tmp_path / "run"
+    small = ("--max-episode-steps", 3, "--hidden-sizes", 4, "--num-workers", 0)
+    few = ("--meta-batch-size", 2, "--episodes-per-task", 2, "--total-timesteps", 1)
+    assert (
+        run_main("train", "maml", "--benchmark", "halfcheetah-dir", *small, *few, "--run", run) == 0
+    )
+    assert run_main("evaluate", run, "--num-adaptation-steps", 0, "--num-workers", 0) == 0
+    assert "not held out: this benchmark's test tasks are among" in capsys.readouterr().out

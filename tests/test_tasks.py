@@ -237,6 +237,18 @@ def test_a_task_in_train_and_test_is_refused_and_shown():
         benchmark(test=Finite([*family_of("b", 4), Task("a", {"number": 3})]))
 
 
+def test_tasks_may_be_shared_where_that_is_said_and_the_manifest_says_it_too():
+    same = Finite(family_of("a", 2))
+    shared = Benchmark("toy", same, same, 0, {}, shares_tasks=True)
+    assert shared.manifest()["disjoint"] is False
+
+
+@pytest.mark.parametrize("test", [None, StubTasks(), Finite(family_of("b", 2))])
+def test_to_say_that_tasks_are_shared_where_none_is_known_to_be_is_refused(test):
+    with pytest.raises(SplitError, match="toy: shares_tasks is true, but no task"):
+        Benchmark("toy", Finite(family_of("a", 2)), test, 0, {}, shares_tasks=True)
+
+
 def test_the_manifest_is_stable_json():
     manifest = benchmark().manifest()
     assert json.loads(json.dumps(manifest, allow_nan=False)) == manifest

@@ -54,6 +54,8 @@ def evaluate_run(
             progress=lambda done, total: bar.update(line, completed=done, total=total),
         )
     print_evaluation(evaluation, f"{benchmark.name}, {split} tasks, iteration {agent.iteration}")
+    if split == "test" and benchmark.shares_tasks:
+        say("not held out: this benchmark's test tasks are among its training tasks")
     folder = evaluation.save(run / "evaluation" / split)
     say(f"rows, summary and figure: {folder}")
     return 0

@@ -106,6 +106,7 @@ def evaluate(
         rows,
         protocol={
             "benchmark": agent.benchmark.name,
+            "shares_tasks": agent.benchmark.shares_tasks,
             "num_tasks": len(tasks),
             "num_adaptation_steps": num_adaptation_steps,
             "adaptation_episodes": adaptation_episodes,

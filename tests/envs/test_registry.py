@@ -9,6 +9,7 @@ from metarl.errors import ConfigError, UnknownNameError
 def test_every_benchmark_is_listed_under_every_family_it_takes():
     assert set(benchmark_names()) == {
         "navigation",
+        *("halfcheetah-dir", "halfcheetah-vel"),
         *(f"{kind}/{family}" for kind in ("ml1", "mt1") for family in FAMILIES),
         *("ml10", "ml25", "ml45", "mt10", "mt25", "mt50"),
     }

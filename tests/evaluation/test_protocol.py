@@ -144,6 +144,7 @@ def test_the_protocol_is_recorded():
     )
     assert evaluation.protocol == {
         "benchmark": "stub",
+        "shares_tasks": False,
         "num_tasks": 2,
         "num_adaptation_steps": 1,
         "adaptation_episodes": 3,

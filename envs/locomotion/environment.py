@@ -1,0 +1,86 @@
+"""One task as one environment: Gymnasium's own, with the task's reward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+
+from metarl.errors import InvalidActionError
+from metarl.tasks import Task
+
+from .families import family_of
+from .objectives import total_reward
+from .robots import FloatArray
+from .worlds import DIVERGED
+
+
+class LocomotionEnv(gymnasium.Wrapper[FloatArray, npt.NDArray[Any], FloatArray, npt.NDArray[Any]]):
+    """Gymnasium's environment of a family's robot, with the reward of one task.
+
+    Observations, starts and ends are Gymnasium's; an episode also ends, truncated, where the
+    simulation became unstable (``info["sim_unstable"]``).
+
+    Args:
+        task: The task.
+        max_episode_steps: Horizon.
+        render_mode: One of Gymnasium's, or None.
+
+    Raises:
+        TaskError: If the task's parameters aren't its family's.
+        UnknownNameError: If there is no such family.
+    """
+
+    def __init__(
+        self, task: Task, max_episode_steps: int = 200, render_mode: str | None = None
+    ) -> None:
+        self.family = family_of(task.family)
+        self._goal = self.family.goal_of(task)[None]
+        self.task = task
+        super().__init__(self.family.robot.make(render_mode, max_episode_steps=max_episode_steps))
+
+    def set_task(self, task: Task) -> None:
+        """Moves to another task of the family.
+
+        Raises:
+            TaskError: If it is another family's.
+        """
+        self._goal = self.family.goal_of(task)[None]
+        self.task = task
+
+    def step(
+        self, action: npt.NDArray[Any]
+    ) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
+        """Acts for one step of the environment.
+
+        Raises:
+            InvalidActionError: If the action isn't finite, or has the wrong shape.
+        """
+        action = np.asarray(action)
+        if action.shape != self.action_space.shape or not np.isfinite(action).all():
+            raise InvalidActionError(
+                f"action: got {action}; must be {self.action_space.shape} finite numbers."
+            )
+        observation, _, terminated, truncated, info = self.env.step(action)
+        robot = self.family.robot
+        axes = "xy"[: robot.dimensions]
+        progress = self.family.objective.progress(
+            np.array([[info[f"{axis}_position"] for axis in axes]]),
+            np.array([[info[f"{axis}_velocity"] for axis in axes]]),
+            self._goal,
+        )[0]
+        weight = robot.values["forward_reward_weight"]
+        reward = total_reward(
+            weight,
+            progress,
+            info.get("reward_survive", 0.0),
+            -info["reward_ctrl"],
+            -info.get("reward_contact", 0.0),
+        )
+        simulation: Any = self.unwrapped
+        unstable = bool(simulation.data.warning.number[DIVERGED].any())
+        del info["reward_forward"]
+        info = {**info, "reward_task": weight * progress, "sim_unstable": unstable}
+        return observation, float(reward), bool(terminated), bool(truncated or unstable), info
