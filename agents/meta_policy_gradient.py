@@ -22,7 +22,7 @@ from metarl.adaptation import AdaptationState, AdaptedPolicy, Adapter, MetaLearn
 from metarl.agent import Agent, Callback
 from metarl.baselines import LinearFeatureBaseline, estimate_advantages
 from metarl.errors import CheckpointError, ConfigError
-from metarl.losses import INNER_LOSSES
+from metarl.losses import INNER_LOSSES, Loss
 from metarl.objective import MetaObjective
 from metarl.outer import TRPO, GradientDescent, OuterStep
 from metarl.policies import Policy, make_mlp_policy
@@ -31,6 +31,7 @@ from metarl.seeding import Purpose, Stream
 from metarl.storage import read_checkpoint, write_checkpoint
 from metarl.tasks import Benchmark, Task, check_manifest
 from metarl.threads import map_in_threads, threads_for, torch_device
+from metarl.trace import TraceStep, trace_step
 from metarl.types import Params, Trajectories
 
 from .settings import MetaPolicyGradientConfig
@@ -212,7 +213,8 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             stream = self._now(Purpose.SUPPORT).child(step)
             supports.append(self._with_advantages(self._collect(tasks, states, stream)))
             collecting += time.perf_counter() - before
-            states = self._adapt(states, supports[step])
+            before_step, states = states, self._adapt(states, supports[step])
+        inner = self._inner_figures(before_step[0], states[0], supports[-1].task(0))
         before = time.perf_counter()
         query = self._with_advantages(self._collect(tasks, states, self._now(Purpose.QUERY)))
         collecting += time.perf_counter() - before
@@ -227,6 +229,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             "timesteps": self.num_timesteps,
             **_summary("pre", supports[0]),
             **_summary("post", query),
+            **inner,
             **{f"outer/{name}": value for name, value in outer.items()},
             "time/iteration_s": seconds,
             "time/collection_s": collecting,
@@ -244,6 +247,20 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             self.meta_params, state, self._with_advantages(support)
         )
         return self._as_policy(after)
+
+    def trace_step(
+        self, before: AdaptedPolicy, after: AdaptedPolicy, support: Trajectories
+    ) -> TraceStep:
+        """Describes the step of the inner loop that led from one policy to another."""
+        return trace_step(
+            self._acting_policy,
+            self._inner_loss,
+            self._with_advantages(support).to("cpu"),
+            step=after.num_steps,
+            start=self._learner.start(self.meta_params).to("cpu").params,
+            before=before.params,
+            after=after.params,
+        )
 
     def save(self, path: str | Path) -> None:
         """Writes parameters, settings, counters and the split manifest into a folder."""
@@ -316,11 +333,15 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         adapter = self.make_adapter(
             policy,
             testing=testing,
-            loss=INNER_LOSSES[self.config.inner_loss],
+            loss=self._inner_loss,
             trained_steps=self.config.num_inner_steps,
             later_scale=self.config.later_step_scale if testing else 1.0,
         )
         return MetaLearner(policy, adapter.to(self.device))
+
+    @property
+    def _inner_loss(self) -> Loss:
+        return INNER_LOSSES[self.config.inner_loss]
 
     def _now(self, purpose: Purpose) -> Stream:
         return self._stream.child(purpose, self.iteration)
@@ -361,6 +382,27 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             *(copy.deepcopy(self._learner) for _ in range(self._threads - 1)),
         ]
         return map_in_threads(work, learners, range(len(states)))
+
+    def _inner_figures(
+        self, before: AdaptationState, after: AdaptationState, support: Trajectories
+    ) -> dict[str, float]:
+        """What the last inner step did, on the first task of the batch."""
+        step = trace_step(
+            self._learner.policy,
+            self._inner_loss,
+            support,
+            step=after.step,
+            start=self._learner.start(self.meta_params).params,
+            before=before.params,
+            after=after.params,
+        )
+        changes = step.relative_change.values()
+        return {
+            "inner/loss_change": step.loss_after - step.loss,
+            "inner/gradient_norm": step.gradient_norm,
+            "inner/kl": step.kl,
+            "inner/relative_change": sum(changes) / len(changes),
+        }
 
     @property
     def _threads(self) -> int:

@@ -18,6 +18,7 @@ from metarl.losses import Loss, ratio_loss
 from metarl.policies import Policy
 from metarl.seeding import Stream
 from metarl.spaces import clip_actions, flatten_observations, is_single
+from metarl.trace import TraceStep
 from metarl.types import Params, Trajectories
 
 
@@ -189,7 +190,8 @@ class AdaptedPolicy:
     """A policy under fixed parameters, ready to act.
 
     ``predict`` has Stable-Baselines3's signature, so that
-    ``stable_baselines3.common.evaluation.evaluate_policy`` takes this as it is.
+    ``stable_baselines3.common.evaluation.evaluate_policy`` takes this as it is. ``trace`` describes
+    the adaptation steps that led here, if they were to be traced.
 
     Args:
         policy: Structure of the policy.
@@ -213,6 +215,7 @@ class AdaptedPolicy:
         stream: Stream,
     ) -> None:
         self.policy = policy
+        self.trace: tuple[TraceStep, ...] = ()
         self.adaptation = AdaptationState(params, num_steps, memory or {}).detached()
         self.observation_space = observation_space
         self.action_space = action_space

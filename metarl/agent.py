@@ -15,6 +15,7 @@ from metarl.errors import ConfigError
 from metarl.rollouts import RolloutEngine
 from metarl.seeding import Purpose, Stream
 from metarl.tasks import Benchmark, Task, TaskDistribution
+from metarl.trace import TraceStep
 from metarl.types import Trajectories
 
 Callback: TypeAlias = Callable[["Agent", Mapping[str, float]], bool | None]
@@ -82,6 +83,7 @@ class Agent(ABC):
         num_episodes: int = 10,
         distribution: TaskDistribution | None = None,
         seed: int | None = None,
+        trace: bool = False,
     ) -> AdaptedPolicy:
         """Adapts to a task by acting in it.
 
@@ -93,6 +95,7 @@ class Agent(ABC):
                 training distribution, which can make the test tasks too where both come from the
                 same families.
             seed: Root of the randomness, by default the agent's.
+            trace: Whether to describe each step in the result's ``trace``.
 
         Returns:
             A policy with Stable-Baselines3's ``predict``.
@@ -112,8 +115,22 @@ class Agent(ABC):
                 support = engine.collect(
                     [task], policy.params, stream.child(step), num_episodes=num_episodes
                 )
-                policy = self.adapt_step(policy, support)
+                after = self.adapt_step(policy, support)
+                if trace:
+                    after.trace = (*policy.trace, self.trace_step(policy, after, support))
+                policy = after
         return policy
+
+    def trace_step(
+        self, before: AdaptedPolicy, after: AdaptedPolicy, support: Trajectories
+    ) -> TraceStep:
+        """Describes the adaptation step that led from one policy to another.
+
+        Raises:
+            ConfigError: If this agent's adaptation has no loss to be described by.
+        """
+        del before, after, support
+        raise ConfigError(f"trace: {type(self).__name__} doesn't adapt by the descent of a loss.")
 
     def predict(
         self,

@@ -78,6 +78,8 @@ _SHOWN = {
     "post/return": "return after adaptation",
     "pre/success_final": "success before, last step",
     "post/success_final": "success after, last step",
+    "inner/kl": "KL of the inner steps, one task",
+    "inner/relative_change": "relative change by the inner steps",
     "outer/kl": "KL of the outer step",
     "time/iteration_s": "seconds per iteration",
 }
@@ -98,4 +100,4 @@ def _show(name: str, figures: Mapping[str, float]) -> str:
     value = figures[name]
     if "success" in name:
         return f"{100 * value:.0f} %"
-    return f"{value:.4f}" if name == "outer/kl" else f"{value:.1f}"
+    return f"{value:.4f}" if name.startswith(("inner/", "outer/")) else f"{value:.1f}"
