@@ -3,8 +3,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
+from sb3_contrib import TRPO as SB3TRPO
 from sb3_contrib.common.utils import conjugate_gradient_solver
 from torch import Tensor
 
@@ -13,7 +16,8 @@ from metarl.agents.adapters.gradient import GradientAdapter
 from metarl.objective import MetaObjective
 from metarl.outer import TRPO
 from metarl.outer.trpo import conjugate_gradient
-from metarl.types import Params
+from metarl.policies import make_mlp_policy
+from metarl.types import Params, Trajectories
 from tests.synthetic import POLICIES, experience, flat, small_policy, unflat
 
 
@@ -242,3 +246,72 @@ def test_step_lowers_the_meta_objective_within_the_trust_region(kind: str, max_k
     assert 0.2 * max_kl < kl <= max_kl
     assert figures["loss_before"] == pytest.approx(loss_before)
     assert (figures["loss_after"], figures["kl"]) == (loss, kl)
+
+
+def without_adaptation(model: SB3TRPO) -> tuple[MetaObjective, Params]:
+    """The single task and the policy of an SB3 model whose buffer has just been filled."""
+    (data,) = model.rollout_buffer.get(None)
+    rows, discrete = len(data.advantages), isinstance(model.action_space, spaces.Discrete)
+    policy = make_mlp_policy(model.observation_space, model.action_space, (8,))
+    theirs = model.policy.state_dict()
+    names = {
+        "network.0.weight": "mlp_extractor.policy_net.0.weight",
+        "network.0.bias": "mlp_extractor.policy_net.0.bias",
+        "network.2.weight": "action_net.weight",
+        "network.2.bias": "action_net.bias",
+        "log_std": "log_std",
+    }
+    params = {name: theirs[names[name]].clone() for name in policy.params()}
+    shape = (1, 1, rows)
+    observations = data.observations.view(*shape, -1)
+    advantages = (data.advantages - data.advantages.mean()) / (data.advantages.std() + 1e-8)
+    flags = torch.zeros(1, 1, dtype=torch.bool)
+    query = Trajectories(
+        observations=observations,
+        actions=data.actions.long().view(shape) if discrete else data.actions.view(*shape, -1),
+        rewards=torch.zeros(shape),
+        log_probs=data.old_log_prob.view(shape),
+        dist_params=policy.with_params(params, observations)[0].detach(),
+        mask=torch.ones(shape, dtype=torch.bool),
+        terminated=flags,
+        truncated=~flags,
+        last_observations=observations[:, :, -1],
+        success=None,
+        unstable=flags,
+        advantages=advantages.view(shape),
+    )
+    learner = MetaLearner(policy, GradientAdapter(policy, 0.1))
+    return MetaObjective(learner, [], query), {f"policy.{n}": v for n, v in params.items()}
+
+
+@pytest.mark.parametrize("env_id", ["Pendulum-v1", "CartPole-v1"])
+@pytest.mark.parametrize("target_kl", [0.003, 0.05])
+def test_step_on_one_task_without_adaptation_equals_sb3_contrib_s(
+    env_id: str, target_kl: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "randn_like", torch.zeros_like)  # theirs starts near zero
+    model = SB3TRPO(
+        "MlpPolicy",
+        env_id,
+        n_steps=256,
+        batch_size=256,
+        cg_max_steps=10,
+        cg_damping=0.1,
+        target_kl=target_kl,
+        n_critic_updates=0,
+        policy_kwargs={"net_arch": [8], "log_std_init": -0.3},
+        seed=0,
+        device="cpu",
+    )
+    train = model.train
+    monkeypatch.setattr(model, "train", lambda: None)
+    model.learn(256)
+    objective, old = without_adaptation(model)
+    monkeypatch.setattr(np, "mean", lambda values: sum(values) / max(1, len(values)))
+    train()
+    ours, figures = TRPO(max_kl=target_kl, cg_iterations=10, cg_damping=0.1).step(old, objective)
+    assert figures["accepted"] == 1.0
+    _, theirs = without_adaptation(model)
+    step, expected = flat(ours) - flat(old), flat(theirs) - flat(old)
+    assert expected.norm() > 1e-2
+    torch.testing.assert_close(step, expected, rtol=1e-3, atol=1e-4 * expected.norm().item())
