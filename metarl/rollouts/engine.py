@@ -102,7 +102,7 @@ def _as_arrays(params: Params) -> dict[str, np.ndarray[Any, np.dtype[np.float32]
 
 def _stack(results: Sequence[JobResult]) -> Trajectories:
     def stacked(name: str) -> torch.Tensor:
-        # Stacked by PyTorch, into memory that it allocated: see _Actor on alignment and bits.
+        # Stacked by PyTorch, into memory that it allocated: see _PolicyCopy on alignment and bits.
         return torch.stack([torch.from_numpy(getattr(result, name)) for result in results])
 
     def optional(name: str) -> torch.Tensor | None:
