@@ -158,7 +158,7 @@ class ResetCache:
         self._points: OrderedDict[WorldTask, ResetPoint] = OrderedDict()
 
     def env_class(self, env_name: str) -> EnvClass:
-        """Returns the class, loading its model (about 4 MB) on first use."""
+        """Returns the class, loading its model (about 5 MB) on first use."""
         if env_name not in self._classes:
             self._classes[env_name] = EnvClass(env_name)
         return self._classes[env_name]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import mujoco
 import numpy as np
 import pytest
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
+from metarl.envs.metaworld.engine import TASKS
 from metarl.envs.metaworld.engine.lean import make_lean
 
 NOT_PHYSICS = ("_", "tex_", "mat_texid", "name", "cam_", "light_")
@@ -36,21 +36,17 @@ def mesh_of(model: Any, geom: int) -> tuple[np.ndarray, ...]:
     return vertices, model.mesh_graph[graph : graph + length]
 
 
-@pytest.mark.parametrize(
-    "env_name", ["push-v3", "box-close-v3", "coffee-pull-v3", "hammer-v3", "plate-slide-v3"]
-)
+SOME = ("push-v3", "box-close-v3", "coffee-pull-v3", "hammer-v3", "window-open-v3")
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in TASKS if name not in SOME]
+
+
+@pytest.mark.parametrize("env_name", [*SOME, *SLOW])
 def test_what_physics_knows_is_the_same(env_name: str) -> None:
     original: Any = ALL_V3_ENVIRONMENTS[env_name]().model
     lean = make_lean(env_name).model
     collides = (original.geom_contype | original.geom_conaffinity) != 0
-    named = np.array(
-        [
-            mujoco.mj_id2name(original, mujoco.mjtObj.mjOBJ_GEOM, g) is not None
-            for g in range(original.ngeom)
-        ]
-    )
-    inferred = np.isin(original.geom_bodyid, lean.geom_bodyid[_unnamed_visual(lean)])
-    kept = np.flatnonzero(collides | named | inferred)
+    named = np.array([original.geom(geom).name != "" for geom in range(original.ngeom)])
+    kept = np.flatnonzero(collides | named)
     assert len(kept) == lean.ngeom < original.ngeom
 
     compared = 0
@@ -67,10 +63,7 @@ def test_what_physics_knows_is_the_same(env_name: str) -> None:
         assert lean.geom(number).name == original.geom(geom).name
         for ours, theirs in zip(mesh_of(lean, number), mesh_of(original, geom), strict=True):
             assert np.array_equal(ours, theirs)
-    for name in ("opt", "stat"):
-        for field in ("meaninertia", "timestep", "tolerance", "impratio", "cone", "solver"):
-            ours, theirs = getattr(lean, name), getattr(original, name)
-            assert getattr(ours, field, None) == getattr(theirs, field, None), field
+    assert lean.stat.meaninertia == original.stat.meaninertia  # scales the solver's tolerance
 
 
 @pytest.mark.parametrize("env_name", ["push-v3", "plate-slide-v3"])
@@ -81,9 +74,3 @@ def test_little_is_left_of_what_is_only_looked_at(env_name: str) -> None:
     assert lean.ntexdata == lean.ncam == lean.nlight == 0
     assert lean.nbuffer < original.nbuffer / 4
     assert lean.nbvh < original.nbvh / 3
-
-
-def _unnamed_visual(model: Any) -> np.ndarray:
-    names = [mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_GEOM, g) for g in range(model.ngeom)]
-    unnamed = np.array([name is None for name in names])
-    return unnamed & (model.geom_contype == 0) & (model.geom_conaffinity == 0)
