@@ -3,7 +3,8 @@
 Usage: .venv/bin/python scripts/benchmark_metaworld.py [ml10 ml45 reach-v3 ...] [--rounds N]
 
 Every row of the table is measured once per round, the rows taking turns: the machine's speed
-drifts, ratios of neighbours don't. Resets are included everywhere but in the bare loop.
+drifts, ratios of neighbours don't. Resets are included everywhere but in the bare loop. That loop
+steps Meta-World's own models; the engine's lack what is only looked at, so it may be the faster.
 """
 
 from __future__ import annotations

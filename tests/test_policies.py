@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -99,6 +100,34 @@ def test_with_own_params_equals_forward(kind: str) -> None:
     assert torch.equal(result, expected)
     assert state is next_state is None
     assert result.shape == (4, 5, policy.num_dist_params)
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+@pytest.mark.parametrize("num_rows", [1, 10])
+def test_acting_has_the_bits_of_forward(kind: str, num_rows: int) -> None:
+    policy = small_policy(kind)
+    with torch.inference_mode():
+        if kind == "gaussian":
+            policy.log_std[0] = -100.0  # below the bound
+        actor = policy.actor(num_rows)
+        for seed in (1, 2):
+            rows = observations(num_rows, 2) + seed
+            result, state = actor(rows, None)
+            assert torch.equal(result, policy(rows)[0])
+            assert state is None
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+def test_acting_takes_the_forward_that_a_subclass_writes(kind: str) -> None:
+    class Shifted(type(small_policy(kind))):
+        def forward(self, observations, state=None):
+            return super().forward(observations)[0] + 1, state
+
+    plain = small_policy(kind)
+    shifted = copy.deepcopy(plain)
+    shifted.__class__ = Shifted
+    rows = observations(3, 2)
+    assert torch.equal(shifted.actor(3)(rows, None)[0], plain(rows)[0] + 1)
 
 
 @pytest.mark.parametrize("kind", POLICIES)

@@ -40,7 +40,7 @@ class Collector:
     def __init__(self, distribution: TaskDistribution, policy: Policy) -> None:
         self.distribution = distribution
         self._policy = policy
-        self._actors: list[_Actor] = []
+        self._copies: list[_PolicyCopy] = []
         self._vecs: dict[tuple[int, int], gymnasium.vector.VectorEnv[Any, Any, Any]] = {}
 
     def run(self, jobs: Sequence[Job]) -> list[JobResult]:
@@ -68,10 +68,12 @@ class Collector:
         episodes = jobs[0].num_episodes
         horizon = self.distribution.max_episode_steps
         vec = self._vec_for(jobs)
+        copies = self._copies_for(len(jobs))
         runs = [
-            _Run(job, actor, horizon, self.distribution)
-            for job, actor in zip(jobs, self._actors_for(len(jobs)), strict=False)
+            _Run(job, copy, horizon, self.distribution)
+            for job, copy in zip(jobs, copies, strict=False)
         ]
+        record = _Record(len(jobs), episodes, horizon)
         stepper = _DeferredSteps if isinstance(vec, DeferredVectorEnv) else _Steps
         steps = stepper(vec, horizon)
         seeds: Any = [seed for run in runs for seed in run.seeds]  # Gymnasium's type says one int
@@ -80,9 +82,9 @@ class Collector:
             rows = flatten_observations(vec.single_observation_space, observations)
             blocks = rows.reshape(len(jobs), episodes, -1)
             under_way = steps.active.reshape(len(jobs), episodes)
-            actions = np.concatenate(
-                [run.act(step, *own) for run, *own in zip(runs, blocks, under_way, strict=True)]
-            )
+            acts = [run.act(step, *own) for run, *own in zip(runs, blocks, under_way, strict=True)]
+            dist_params, actions = (np.concatenate(parts) for parts in zip(*acts, strict=True))
+            record.add(step, rows, dist_params, actions)
             clipped = clip_actions(vec.single_action_space, actions)
             try:
                 observations = steps.take(step, clipped)
@@ -95,7 +97,7 @@ class Collector:
         last = flatten_observations(vec.single_observation_space, observations)
         last_blocks = last.reshape(len(jobs), episodes, -1)
         return [
-            run.result(steps, slice(index * episodes, (index + 1) * episodes), block)
+            run.result(record, index, steps, block)
             for index, (run, block) in enumerate(zip(runs, last_blocks, strict=True))
         ]
 
@@ -121,13 +123,13 @@ class Collector:
             self._vecs.pop(next(iter(self._vecs))).close()
         return vec
 
-    def _actors_for(self, count: int) -> list[_Actor]:
-        while len(self._actors) < count:
-            self._actors.append(_Actor(copy.deepcopy(self._policy)))
-        return self._actors
+    def _copies_for(self, count: int) -> list[_PolicyCopy]:
+        while len(self._copies) < count:
+            self._copies.append(_PolicyCopy(copy.deepcopy(self._policy)))
+        return self._copies
 
 
-class _Actor:
+class _PolicyCopy:
     """A private copy of the policy that holds one job's parameters.
 
     Parameters are copied into memory that PyTorch allocated, and observations too: the bits of a
@@ -153,13 +155,13 @@ class _Actor:
 
 
 class _Run:
-    """One job under way: its randomness, its policy and what has been recorded."""
+    """One job under way: its randomness and its policy."""
 
     def __init__(
-        self, job: Job, actor: _Actor, horizon: int, distribution: TaskDistribution
+        self, job: Job, copy: _PolicyCopy, horizon: int, distribution: TaskDistribution
     ) -> None:
-        actor.load(job)
-        self.policy = actor.policy
+        copy.load(job)
+        self.policy = copy.policy
         self.job = job
         episodes = job.num_episodes
         rng = job.stream.numpy()
@@ -169,48 +171,46 @@ class _Run:
             self.policy.initial_state(episodes) if job.state is None else torch.tensor(job.state)
         )
         self.state = self.initial_state
-        size = gymnasium.spaces.flatdim(distribution.observation_space)
-        self.rows = torch.empty(episodes, size)
-        self.observations = np.zeros((horizon, episodes, size), dtype=np.float32)
-        self.dist_params = np.zeros(
-            (horizon, episodes, self.policy.num_dist_params), dtype=np.float32
-        )
-        self.actions: list[Any] = []
+        self.actor = self.policy.actor(episodes)
+        self.rows = torch.empty(episodes, gymnasium.spaces.flatdim(distribution.observation_space))
+        self.rows_as_array = self.rows.numpy()
 
     def act(
         self, step: int, observations: np.ndarray[Any, Any], active: np.ndarray[Any, Any]
-    ) -> np.ndarray[Any, Any]:
-        self.rows.copy_(torch.from_numpy(observations))
-        dist_params, state = self.policy(self.rows, self.state)
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Returns distribution parameters (until the next call) and actions."""
+        self.rows_as_array[...] = observations
+        dist_params, state = self.actor(self.rows, self.state)
         if self.state is not None and state is not None:
             # An episode that has ended keeps the state after its last step.
             state = torch.where(torch.from_numpy(active).unsqueeze(-1), state, self.state)
         self.state = state
-        self.observations[step] = observations
-        self.dist_params[step] = dist_params.numpy()
+        parameters = dist_params.numpy()
         noise = None if self.noise is None else self.noise[step]
-        actions = self.policy.select(self.dist_params[step], noise)
-        self.actions.append(actions)
-        return actions
+        return parameters, self.policy.select(parameters, noise)
 
     def result(
-        self, steps: _Steps, rows: slice, last_observations: np.ndarray[Any, Any]
+        self, record: _Record, index: int, steps: _Steps, last_observations: np.ndarray[Any, Any]
     ) -> JobResult:
+        episodes = self.job.num_episodes
+        rows = slice(index * episodes, (index + 1) * episodes)
         mask = np.ascontiguousarray(steps.mask[:, rows].T)
-        padding = [np.zeros_like(self.actions[0])] * (len(steps.mask) - len(self.actions))
-        actions = _episode_major(np.stack(self.actions + padding))
-        actions[~mask] = 0
-        dist_params = _episode_major(self.dist_params)
+        observations = record.observations[index]
+        dist_params = record.dist_params[index]
+        actions = record.actions[index]
+        if not mask.all():
+            for padded in (observations, dist_params, actions):
+                padded[~mask] = 0
         log_probs = self.policy.log_prob(
             torch.from_numpy(dist_params), torch.from_numpy(actions)
         ).numpy()
         success = np.ascontiguousarray(steps.success[:, rows].T) & mask
         return JobResult(
-            observations=_episode_major(self.observations) * mask[..., None],
+            observations=observations,
             actions=actions,
             rewards=np.where(mask, steps.rewards[:, rows].T, np.float32(0)),
             log_probs=np.where(mask, log_probs, np.float32(0)),
-            dist_params=dist_params * mask[..., None],
+            dist_params=dist_params,
             mask=mask,
             terminated=steps.terminated[rows].copy(),
             truncated=steps.truncated[rows].copy(),
@@ -220,6 +220,23 @@ class _Run:
             initial_state=_array(self.initial_state),
             final_state=_array(self.state),
         )
+
+
+class _Record:
+    """What the policies saw and did, for all jobs together: ``[job, episode, step, ...]``."""
+
+    def __init__(self, num_jobs: int, episodes: int, horizon: int) -> None:
+        self.shape = (num_jobs, episodes, horizon)
+
+    def add(self, step: int, *fields: np.ndarray[Any, Any]) -> None:
+        """Adds a step of all rows: observations, distribution parameters and actions."""
+        if step == 0:
+            self.observations, self.dist_params, self.actions = (
+                np.zeros((*self.shape, *field.shape[1:]), dtype=field.dtype) for field in fields
+            )
+        storage = (self.observations, self.dist_params, self.actions)
+        for stored, field in zip(storage, fields, strict=True):
+            stored[:, :, step] = field.reshape(*self.shape[:2], *field.shape[1:])
 
 
 class _Steps:
@@ -271,10 +288,6 @@ class _DeferredSteps(_Steps):
             self.reports_success[:] = True
             self._settled = step + 1
         return observations
-
-
-def _episode_major(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return np.ascontiguousarray(np.swapaxes(array, 0, 1))
 
 
 def _array(tensor: torch.Tensor | None) -> np.ndarray[Any, Any] | None:

@@ -80,7 +80,11 @@ class RolloutEngine:
             Job(task, own, stream.child(index), num_episodes, deterministic)
             for index, (task, own) in enumerate(zip(tasks, arrays, strict=True))
         ]
-        return _stack(self._executor.run(jobs, progress))
+        # Side by side with others of their family, worlds of the batched engine are faster.
+        order = sorted(range(len(jobs)), key=lambda index: tasks[index].family)
+        results = self._executor.run([jobs[index] for index in order], progress)
+        by_task = dict(zip(order, results, strict=True))
+        return _stack([by_task[index] for index in range(len(jobs))])
 
     def close(self) -> None:
         """Ends the workers and closes the environments; may be called twice."""
@@ -102,7 +106,7 @@ def _as_arrays(params: Params) -> dict[str, np.ndarray[Any, np.dtype[np.float32]
 
 def _stack(results: Sequence[JobResult]) -> Trajectories:
     def stacked(name: str) -> torch.Tensor:
-        # Stacked by PyTorch, into memory that it allocated: see _Actor on alignment and bits.
+        # Stacked by PyTorch, into memory that it allocated: see _PolicyCopy on alignment and bits.
         return torch.stack([torch.from_numpy(getattr(result, name)) for result in results])
 
     def optional(name: str) -> torch.Tensor | None:

@@ -19,7 +19,7 @@ import cloudpickle
 from metarl.errors import ConfigError, RolloutError, WorkerDiedError
 from metarl.policies import Policy
 from metarl.rollouts.collector import Collector
-from metarl.rollouts.jobs import Job, JobResult
+from metarl.rollouts.jobs import Job, JobResult, chunks
 from metarl.tasks import TaskDistribution
 
 Progress: TypeAlias = Callable[[int], None]
@@ -127,8 +127,8 @@ class ProcessExecutor(Executor):
             raise RolloutError("the executor is closed")
         if not jobs:
             return []
-        size = min(self._chunk_size, -(-len(jobs) // len(self._workers)))
-        waiting = deque((start, jobs[start : start + size]) for start in range(0, len(jobs), size))
+        stretches = chunks(jobs, self._chunk_size, len(self._workers))
+        waiting = deque((start, jobs[start:stop]) for start, stop in stretches)
         results: list[JobResult | None] = [None] * len(jobs)
         try:
             idle = deque(self._workers)

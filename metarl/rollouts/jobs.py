@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,3 +62,35 @@ class JobResult:
     unstable: BoolArray
     initial_state: FloatArray | None
     final_state: FloatArray | None
+
+
+def chunks(jobs: Sequence[Job], largest: int, num_workers: int) -> Iterator[tuple[int, int]]:
+    """Cuts jobs into stretches for workers that take the next one whenever they are free.
+
+    Stretches get smaller (half of what is left, shared out), so that all workers end at about the
+    same time. Neighbours of one family stay together where that doesn't double a stretch: many
+    environments of a family are stepped faster than few.
+
+    Args:
+        jobs: In the order in which they are taken.
+        largest: Most jobs in a stretch.
+        num_workers: How many workers there are; for a single one nothing is gained by small ones.
+
+    Yields:
+        Start and stop of each stretch.
+    """
+    start = 0
+    while start < len(jobs):
+        share = -(-(len(jobs) - start) // (2 * num_workers)) if num_workers > 1 else largest
+        stop = min(start + share, start + largest, len(jobs))
+        family_ends = stop
+        while family_ends < len(jobs) and _same_family(jobs, family_ends):
+            family_ends += 1
+        if family_ends <= start + min(2 * share, largest):
+            stop = family_ends
+        yield start, stop
+        start = stop
+
+
+def _same_family(jobs: Sequence[Job], index: int) -> bool:
+    return jobs[index].task.family == jobs[index - 1].task.family

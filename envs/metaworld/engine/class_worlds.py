@@ -50,7 +50,7 @@ class ClassWorlds:
         self._class = cache.env_class(env_name)
         self._cache = cache
         self._states = np.zeros((0, self._class.physics.state_size))
-        self._body_pos = np.zeros((0, *self._class.physics.model.body_pos.shape))
+        self._body_pos: list[FloatArray] = []
         self._previous = np.zeros((0, FRAME))
         self._goal = np.zeros((0, 3))
         self._constants: dict[str, FloatArray] = {}
@@ -70,7 +70,7 @@ class ClassWorlds:
             return np.concatenate((values, np.zeros((extra, *values.shape[1:]), values.dtype)))
 
         self._states = extended(self._states)
-        self._body_pos = extended(self._body_pos)
+        self._body_pos += [self._class.physics.model.body_pos] * extra
         self._previous = extended(self._previous)
         self._goal = extended(self._goal)
         self._constants = {name: extended(values) for name, values in self._constants.items()}
@@ -122,8 +122,11 @@ class ClassWorlds:
             floors = reference[rows, 2] + spec.contact.clearance
 
         states = self._states[rows]
+        body_pos = (
+            self._body_pos[rows] if isinstance(rows, slice) else [self._body_pos[i] for i in rows]
+        )
         physics.apply(states, actions)
-        step = physics.step(states, self._body_pos[rows], floors)
+        step = physics.step(states, body_pos, floors)
         self._states[rows] = states
 
         current = frame(spec.objects, physics.readings(step.blocks))

@@ -81,14 +81,18 @@ def quaternion(matrices: FloatArray) -> FloatArray:
     ``Rotation.from_matrix(m).as_quat()`` for matrices that are orthogonal already.
     """
     m = matrices.reshape(-1, 3, 3)
-    trace = m[:, 0, 0] + m[:, 1, 1] + m[:, 2, 2]
-    decision = np.column_stack((m[:, 0, 0], m[:, 1, 1], m[:, 2, 2], trace))
-    choice = np.argmax(decision, axis=1)
-    result = np.empty((len(m), 4))
-    cases = set(choice.tolist())
-    for case in cases:
-        rows = slice(None) if len(cases) == 1 else np.flatnonzero(choice == case)
-        result[rows] = _by_largest(case, m[rows], trace[rows])
+    decision = np.empty((len(m), 4))
+    decision[:, :3] = matrices[:, ::4]
+    decision[:, 3] = trace = matrices[:, 0] + matrices[:, 4] + matrices[:, 8]
+    choice = decision.argmax(axis=1)
+    first = choice[0]
+    if (choice == first).all():
+        result = _by_largest(int(first), m, trace)
+    else:
+        result = np.empty((len(m), 4))
+        for case in set(choice.tolist()):
+            rows = np.flatnonzero(choice == case)
+            result[rows] = _by_largest(case, m[rows], trace[rows])
     squares = result * result
     total = squares[:, 0] + squares[:, 1] + squares[:, 2] + squares[:, 3]
     return result / np.sqrt(total)[:, None]

@@ -17,11 +17,11 @@ import numpy as np
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from metaworld.types import Task as MetaWorldTask
 
+from .lean import make_lean
 from .physics import Physics
 from .rewards import TASKS
 from .sources import ROBOT, FloatArray
 from .spec import TaskSpec
-from .untextured import make_untextured
 
 _MAX_DRAWS = 16
 
@@ -88,7 +88,7 @@ class EnvClass:
         if env_name not in TASKS:
             raise ValueError(f"env_name={env_name!r} is none of the tasks: {', '.join(TASKS)}")
         self.spec: TaskSpec = TASKS[env_name]
-        self._env = make_untextured(env_name)
+        self._env = make_lean(env_name)
         self._draws = 0
         self._draw = self._env._get_state_rand_vec
         self._env._get_state_rand_vec = self._counted_draw
@@ -158,7 +158,7 @@ class ResetCache:
         self._points: OrderedDict[WorldTask, ResetPoint] = OrderedDict()
 
     def env_class(self, env_name: str) -> EnvClass:
-        """Returns the class, loading its model (about 15 MB) on first use."""
+        """Returns the class, loading its model (about 5 MB) on first use."""
         if env_name not in self._classes:
             self._classes[env_name] = EnvClass(env_name)
         return self._classes[env_name]
