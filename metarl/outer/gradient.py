@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -100,22 +101,15 @@ class GradientDescent(OuterStep):
         return self._optimiser
 
     def _make(self, leaves: list[Tensor]) -> torch.optim.Optimizer:
-        kind: Any = getattr(torch.optim, self.optimizer, None)
-        is_optimiser = inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)
-        if not is_optimiser:
-            known = sorted(
-                name
-                for name, value in vars(torch.optim).items()
-                if inspect.isclass(value) and issubclass(value, torch.optim.Optimizer)
+        known = _optimisers()
+        if self.optimizer not in known:
+            raise ConfigError(
+                f"optimizer: got {self.optimizer!r}; known: {', '.join(sorted(known))}."
             )
-            raise ConfigError(f"optimizer: got {self.optimizer!r}; known: {', '.join(known)}.")
-        if kind is torch.optim.Optimizer or kind is torch.optim.LBFGS:
-            raise ConfigError(f"optimizer: got {self.optimizer!r}; it can't take single steps.")
         try:
-            made: torch.optim.Optimizer = kind(leaves, lr=self.lr, **self.settings)
+            return known[self.optimizer](leaves, lr=self.lr, **self.settings)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"optimizer: {self.optimizer}: {error}.") from None
-        return made
 
     def _restore(self, optimiser: torch.optim.Optimizer) -> None:
         if not self._restored:
@@ -133,3 +127,14 @@ class GradientDescent(OuterStep):
     def _clip(self) -> float:
         limit = float("inf") if self.max_grad_norm is None else self.max_grad_norm
         return torch.nn.utils.clip_grad_norm_(self._leaves.values(), limit).item()
+
+
+def _optimisers() -> dict[str, Callable[..., torch.optim.Optimizer]]:
+    """PyTorch's optimisers by name, but for LBFGS, which can't take single steps."""
+    return {
+        name: value
+        for name, value in vars(torch.optim).items()
+        if inspect.isclass(value)
+        and issubclass(value, torch.optim.Optimizer)
+        and value not in (torch.optim.Optimizer, torch.optim.LBFGS)
+    }
