@@ -127,20 +127,22 @@ class MetaObjective:
         Raises:
             ConfigError: If anything else than the initialisation is to be learned.
         """
-        start = self.learner.start(meta_params)
-        total = {name: torch.zeros_like(value) for name, value in meta_params.items()}
-        others = sorted(name for name in total if not name.startswith("policy."))
+        others = sorted(name for name in meta_params if not name.startswith("policy."))
         if others:
             raise ConfigError(
                 f"outer: a displacement moves policy.* only, but {', '.join(others)} are learned; "
                 "take another outer step, or an adapter that learns nothing of its own."
             )
-        for supports, query in zip(self._supports, self._queries, strict=True):
-            adapted = self.learner.adapt(meta_params, [*supports, query]).params
-            for name in total:
-                own = name.removeprefix("policy.")
-                total[name] += (adapted[own] - start.params[own]) / self.num_tasks
-        return total
+
+        def work(learner: MetaLearner, task: int) -> list[Tensor]:
+            data = [*self._supports[task], self._queries[task]]
+            adapted = learner.adapt(meta_params, data).params
+            return [
+                (adapted[name.removeprefix("policy.")] - value) / self.num_tasks
+                for name, value in meta_params.items()
+            ]
+
+        return dict(zip(meta_params, _total(self._per_task(work)), strict=True))
 
     def fisher_product(self, meta_params: Params) -> Callable[[Params], Params]:
         """Returns the map ``v -> H v`` with ``H`` the Hessian of the KL divergence.
