@@ -23,7 +23,16 @@ from .settings import GradientInnerConfig
 
 
 class ReptileConfig(GradientInnerConfig):
-    """Settings of Reptile."""
+    """Settings of Reptile. Those of the inner loop were chosen on 2-D navigation."""
+
+    inner_lr: float = Field(
+        default=0.3, ge=0, description=GradientInnerConfig.model_fields["inner_lr"].description
+    )
+    num_inner_steps: int = Field(
+        default=2,
+        ge=1,
+        description="Adaptation steps before the query set, on which one more is taken.",
+    )
 
     outer: Literal["trpo", "ppo", "gradient"] = Field(
         default="gradient", description="Outer step: one along the displacement."

@@ -15,7 +15,7 @@ from tests.agents.small import HORIZON, after, identical, small_agent
 
 
 def test_an_iteration_goes_to_the_mean_of_the_adapted_parameters() -> None:
-    agent = small_agent(Reptile, outer_lr=0.5)
+    agent = small_agent(Reptile, outer_lr=0.5, num_inner_steps=1)
     start = agent.unadapted()
     tasks = agent.sample_tasks()
     policies = [start] * len(tasks)
@@ -43,7 +43,7 @@ def test_an_iteration_goes_to_the_mean_of_the_adapted_parameters() -> None:
         {"optimizer": "Adam"},
         {"max_grad_norm": 1e-3},
         {"inner_lr": 0.01},
-        {"num_inner_steps": 2},
+        {"num_inner_steps": 3},
     ],
     ids=lambda setting: next(iter(setting)),
 )
