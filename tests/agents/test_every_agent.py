@@ -82,11 +82,13 @@ def test_training_moves_all_that_is_learned(name: str) -> None:
 @every_agent
 def test_adaptation_changes_how_the_agent_acts(name: str) -> None:
     agent = small_agent(ALGORITHMS[name])
-    adapted = agent.adapt(navigation_task((0.4, 0.4)), num_episodes=4)
+    adapted = agent.adapt(navigation_task((0.4, 0.4)), num_episodes=4, trace=True)
     observation = np.full(2, 0.3, dtype=np.float32)
     before, _ = agent.unadapted().predict(observation, deterministic=True)
     now, _ = adapted.predict(observation, deterministic=True)
     assert adapted.num_steps == 1
+    (trace,) = adapted.trace
+    assert trace.kl > 0
     assert np.isfinite(now).all()
     assert not np.array_equal(before, now)
 
