@@ -1,4 +1,4 @@
-"""FOMAML, first-order MAML (Finn et al. 2017, section 5.2; Nichol et al. 2018, section 2)."""
+"""FOMAML, first-order MAML (Finn et al. 2017, section 5.2; Nichol et al. 2018)."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ class ANILAdapter(Adapter):
     """``head - inner_lr * gradient``; the body stays as it was meta-learned.
 
     The head is the last layer and, for a Gaussian, the standard deviation: it is a part of the
-    action distribution and depends on no feature, so that "only the head" includes it. (The paper
-    doesn't say.) A policy without hidden layers is all head: then this is MAML.
+    action distribution and depends on no feature, so that "only the head" includes it here. A
+    policy without hidden layers is all head: then this is MAML.
 
     Args:
         policy: Structure of the policy, one with ``head_names``.

@@ -1,4 +1,4 @@
-"""Body only update in the inner loop: only the features adapt (Oh et al. 2021, section 3)."""
+"""Body only update in the inner loop: only the features adapt (Oh et al. 2021)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from metarl.types import Trajectories
 class ContextPolicy(Policy):
     """A policy that sees a context vector beside each observation.
 
-    ``pi(a | s, phi) = network([s, phi])`` (Zintgraf et al. 2019, equation 5: context parameters are
+    ``pi(a | s, phi) = network([s, phi])`` (Zintgraf et al. 2019, section 3: context parameters are
     concatenated to the input). The context isn't learned: every adaptation starts from zero.
 
     Args:
@@ -73,7 +73,7 @@ class ContextPolicy(Policy):
 
 
 class CAVIAAdapter(Adapter):
-    """``phi - inner_lr * gradient``, for the context alone (Zintgraf et al. 2019, equation 6).
+    """``phi - inner_lr * gradient``, for the context alone (Zintgraf et al. 2019, section 3).
 
     All else is shared by the tasks and moved by the outer loop only.
 

@@ -7,9 +7,10 @@ Made for classification, it needs some choices in reinforcement learning:
 * The decoded parameters are the policy's head, as the paper's are its classifier's last layer; but
   the body below is meta-learned here too, not pre-trained.
 * The policy has to act before there is anything to encode. ``z = 0`` is the prior, and the decoder
-  is linear as in the paper, with the policy's own initial head as its constant: ``head = head_0 +
-  D z``. So experience before adaptation is that of an ordinary policy, and since ``D z`` is linear,
-  only the change of ``z`` in a step matters: no latent has to be carried from step to step.
+  is linear, as in the authors' code, with the policy's own initial head as its constant:
+  ``head = head_0 + D z``. So experience before adaptation is that of an ordinary policy, and since
+  ``D z`` is linear, only the change of ``z`` in a step matters: no latent has to be carried from
+  step to step.
 * The support set is encoded in the first step only. Later steps descend from where it led.
 * The relation network compares all pairs of examples; with thousands of steps it is a mean of
   features over steps, each seen with its advantage.

@@ -16,13 +16,13 @@ from .by_parameter import ByParameter
 
 
 class MetaCurvatureAdapter(Adapter):
-    """``params - inner_lr * MC(gradient)`` (Park and Oliva 2019, equations 9 and 10).
+    """``params - inner_lr * MC(gradient)`` (Park and Oliva 2019, section 3).
 
     For a weight ``[out, in]`` with gradient ``G``, ``MC(G) = M_out G M_in``: the curvature of the
     whole layer is the Kronecker product of two small matrices. Biases and the log standard
-    deviation, which the paper leaves open, get a vector: ``MC(g) = m * g``, as in published code.
-    All start at the identity, so that training starts as MAML. The paper's third matrix, ``M_f``,
-    acts on the filters of convolutions and has no place in the layers here.
+    deviation get a vector: ``MC(g) = m * g``, as biases do in published code (learn2learn). All
+    start at the identity, so that training starts as MAML. The paper's third matrix, ``M_f``, acts
+    on the filters of convolutions and has no place in the layers here.
 
     Args:
         policy: Structure of the policy, its parameters vectors and matrices.

@@ -14,12 +14,11 @@ from .by_parameter import ByParameter
 
 
 class MetaSGDAdapter(Adapter):
-    """``params - alpha * gradient``, elementwise (Li et al. 2017, equation 4).
+    """``params - alpha * gradient``, elementwise (Li et al. 2017, section 3).
 
     ``alpha`` has the shape of the policy's parameters and is learned with them; nothing keeps it
-    positive, so that it sets direction as well as length. It starts uniform around ``inner_lr``
-    (the paper: "initialised randomly"; its image experiments draw from [0.005, 0.1]). All inner
-    steps share it.
+    positive, so that it sets direction as well as length. It starts at random, as in the paper,
+    here uniform around ``inner_lr``. All inner steps share it.
 
     Args:
         policy: Structure of the policy.

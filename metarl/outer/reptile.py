@@ -16,7 +16,7 @@ class Reptile(OuterStep):
 
     ``U(phi, D_i)`` are task ``i``'s parameters after all of its experience. No gradient is taken
     through the adaptation; the displacement takes the place of one, with its sign turned, so that
-    any optimiser can be used (their section 2 names Adam). ``SGD`` interpolates.
+    any optimiser can be used (their section 3 names Adam). ``SGD`` interpolates.
 
     Args:
         optimizer: Name of a class in :mod:`torch.optim`.
