@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 
 from metarl.adaptation import AdaptationState, Adapter, gradient_step
 from metarl.errors import ConfigError
-from metarl.policies import Policy
+from metarl.policies import Actor, Policy
 from metarl.types import Trajectories
 
 
@@ -42,6 +42,12 @@ class ContextPolicy(Policy):
             torch.cat([observations, context], dim=-1), state
         )
         return result
+
+    def actor(self, num_rows: int) -> Actor:
+        """The network's, with the context beside the observations."""
+        act = self.network.actor(num_rows)
+        context = self.context.detach().expand(num_rows, -1)
+        return lambda observations, state: act(torch.cat([observations, context], dim=-1), state)
 
     def distribution(self, dist_params: Tensor) -> Distribution:
         """The network's."""

@@ -41,6 +41,16 @@ def test_the_context_is_seen_beside_each_observation(kind: str) -> None:
 
 
 @kinds
+def test_acts_with_the_same_bits(kind: str) -> None:
+    policy = Problem(CASE, kind).policy.float()
+    policy.context.data = torch.tensor([0.3, -0.7])
+    observations = torch.randn(5, 2)
+    with torch.inference_mode():
+        acted, _ = policy.actor(5)(observations, None)
+        assert torch.equal(acted, policy(observations)[0])
+
+
+@kinds
 def test_the_context_is_not_learned_and_starts_each_adaptation_at_zero(kind: str) -> None:
     problem = Problem(CASE, kind)
     assert "policy.context" not in problem.meta_params
