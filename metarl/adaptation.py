@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,17 @@ class AdaptationState:
             self.step,
             {name: value.to(device) for name, value in self.memory.items()},
         )
+
+    def attached(self) -> AdaptationState:
+        """The same with every policy parameter differentiable; those without a history are leaves.
+
+        A parameter that isn't learned (CAVIA's context) is adapted like any other.
+        """
+        params = {
+            name: value if value.requires_grad else value.detach().requires_grad_()
+            for name, value in self.params.items()
+        }
+        return AdaptationState(params, self.step, self.memory)
 
     def detached(self, *, requires_grad: bool = False) -> AdaptationState:
         """The same without history; ``requires_grad`` makes the policy parameters leaves."""
@@ -109,7 +120,7 @@ class Adapter(nn.Module, ABC):
         if not support.mask.any():
             raise ConfigError("support: holds no steps; adaptation needs at least one.")
         if create_graph:
-            return self.update(state, support, create_graph=True)
+            return self.update(state.attached(), support, create_graph=True)
         leaves = state.detached(requires_grad=True)
         return self.update(leaves, support, create_graph=False).detached()
 
@@ -275,18 +286,28 @@ def gradient_step(
     ``params - rate * d loss / d params`` (Finn et al. 2017, equation 1). Parameters that are
     missing from ``rates``, or that the loss doesn't depend on, stay as they are.
     """
-    names = [name for name in params if name in rates]
+    gradients = inner_gradient(params, loss, rates, create_graph=create_graph)
+    return params | {
+        name: params[name] - rates[name] * gradient for name, gradient in gradients.items()
+    }
+
+
+def inner_gradient(
+    params: Params, loss: Tensor, names: Iterable[str], *, create_graph: bool
+) -> Params:
+    """Gradient of the inner loss in the parameters of these names that it depends on."""
+    chosen = set(names)
+    inputs = {name: value for name, value in params.items() if name in chosen}
+    if not inputs:
+        return {}
     gradients = torch.autograd.grad(
-        loss,
-        [params[name] for name in names],
-        create_graph=create_graph,
-        allow_unused=True,
+        loss, list(inputs.values()), create_graph=create_graph, allow_unused=True
     )
-    adapted = dict(params)
-    for name, gradient in zip(names, gradients, strict=True):
-        if gradient is not None:
-            adapted[name] = params[name] - rates[name] * gradient
-    return adapted
+    return {
+        name: gradient
+        for name, gradient in zip(inputs, gradients, strict=True)
+        if gradient is not None
+    }
 
 
 def _below(prefix: str, params: Params) -> Params:

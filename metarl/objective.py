@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from metarl.adaptation import AdaptationState, MetaLearner
+from metarl.errors import ConfigError
 from metarl.losses import (
     advantages_of,
     clipped_surrogate,
@@ -116,6 +117,32 @@ class MetaObjective:
 
         losses, gradients = zip(*self._per_task(work), strict=True)
         return self._mean(losses), dict(zip(leaves, _total(gradients), strict=True))
+
+    def displacement(self, meta_params: Params) -> Params:
+        """Returns the mean over tasks of how far adaptation moves the initialisation.
+
+        The query set, collected by the parameters that the support sets led to, is the support set
+        of one more step: with ``K`` support sets, parameters move ``K + 1`` steps.
+
+        Raises:
+            ConfigError: If anything else than the initialisation is to be learned.
+        """
+        others = sorted(name for name in meta_params if not name.startswith("policy."))
+        if others:
+            raise ConfigError(
+                f"outer: a displacement moves policy.* only, but {', '.join(others)} are learned; "
+                "take another outer step, or an adapter that learns nothing of its own."
+            )
+
+        def work(learner: MetaLearner, task: int) -> list[Tensor]:
+            data = [*self._supports[task], self._queries[task]]
+            adapted = learner.adapt(meta_params, data).params
+            return [
+                (adapted[name.removeprefix("policy.")] - value) / self.num_tasks
+                for name, value in meta_params.items()
+            ]
+
+        return dict(zip(meta_params, _total(self._per_task(work)), strict=True))
 
     def fisher_product(self, meta_params: Params) -> Callable[[Params], Params]:
         """Returns the map ``v -> H v`` with ``H`` the Hessian of the KL divergence.

@@ -71,6 +71,20 @@ class Policy(nn.Module, ABC):
         del num_rows
         return None
 
+    @property
+    def head_names(self) -> frozenset[str]:
+        """Names of the parameters that turn features into an action distribution.
+
+        The rest is the body. Rules that adapt the one or the other (ANIL, BOIL, LEO) need it.
+
+        Raises:
+            ConfigError: If the policy doesn't tell them apart.
+        """
+        raise ConfigError(
+            f"policy: {type(self).__name__} doesn't say which of its parameters are its head; "
+            "allowed: a policy with head_names, such as GaussianMLPPolicy and CategoricalMLPPolicy."
+        )
+
     def params(self) -> Params:
         """The initial parameters, detached and cloned."""
         return {name: value.detach().clone() for name, value in self.named_parameters()}
@@ -175,6 +189,11 @@ class GaussianMLPPolicy(Policy):
         """Twice the action dimension."""
         return 2 * self.action_dim
 
+    @property
+    def head_names(self) -> frozenset[str]:
+        """The last layer, and the standard deviation, which depends on no feature."""
+        return _last_layer(self.network) | {"log_std"}
+
 
 class CategoricalMLPPolicy(Policy):
     """Categorical distribution whose logits come from a tanh network.
@@ -231,6 +250,11 @@ class CategoricalMLPPolicy(Policy):
     def num_dist_params(self) -> int:
         """The number of actions."""
         return self.num_actions
+
+    @property
+    def head_names(self) -> frozenset[str]:
+        """The last layer."""
+        return _last_layer(self.network)
 
 
 def make_mlp_policy(
@@ -299,3 +323,7 @@ def _network_for_acting(network: nn.Sequential, num_rows: int) -> Callable[[Tens
         return torch.addmm(bias, rows, weight, out=out)
 
     return run
+
+
+def _last_layer(network: nn.Sequential) -> frozenset[str]:
+    return frozenset(f"network.{len(network) - 1}.{kind}" for kind in ("weight", "bias"))

@@ -8,7 +8,14 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from metarl.adaptation import AdaptationState, AdaptedPolicy, Adapter, MetaLearner, gradient_step
+from metarl.adaptation import (
+    AdaptationState,
+    AdaptedPolicy,
+    Adapter,
+    MetaLearner,
+    gradient_step,
+    inner_gradient,
+)
 from metarl.agents.adapters.gradient import GradientAdapter
 from metarl.errors import ConfigError
 from metarl.policies import CategoricalMLPPolicy, GaussianMLPPolicy, Policy
@@ -53,6 +60,16 @@ def test_gradient_step_leaves_out_what_has_no_rate_or_no_influence() -> None:
     assert stepped["a"].item() == 0.5
     assert stepped["frozen"] is params["frozen"]
     assert stepped["unused"] is params["unused"]
+
+
+def test_inner_gradient_is_that_of_the_names_asked_for() -> None:
+    params = {name: torch.tensor(2.0, requires_grad=True) for name in ("a", "b", "unused")}
+    loss = params["a"] ** 3 * params["b"]
+    slopes = inner_gradient(params, loss, ["unused", "a"], create_graph=True)
+    assert list(slopes) == ["a"]
+    assert slopes["a"].item() == 24
+    assert torch.autograd.grad(slopes["a"], params["a"])[0].item() == 24
+    assert inner_gradient(params, loss, [], create_graph=False) == {}
 
 
 class ShiftAdapter(Adapter):

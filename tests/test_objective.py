@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torchopt
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.functional import hessian
 from torch.distributions import Categorical, Normal, kl_divergence
 
@@ -16,6 +16,7 @@ from metarl.losses import Loss, log_prob_loss, ratio_loss
 from metarl.objective import MetaObjective
 from metarl.policies import Policy
 from metarl.types import Params, Trajectories
+from tests.reference import ReferencePolicy
 from tests.synthetic import POLICIES, experience, flat, padded, perturbed, small_policy, unflat
 
 INNER_LR = 0.4
@@ -179,45 +180,6 @@ def test_gradient_and_evaluate_agree_on_the_loss(kind: str, num_steps: int) -> N
     assert loss == pytest.approx(problem.objective().evaluate(meta_params)[0], rel=1e-12)
 
 
-class ReferencePolicy(nn.Module):
-    """The same network as an ordinary module, for TorchOpt; written without the package."""
-
-    def __init__(self, kind: str, meta_params: Params) -> None:
-        super().__init__()
-        self.gaussian = kind == "gaussian"
-        self.hidden = nn.Linear(2, 3).double()
-        self.output = nn.Linear(3, 2 if self.gaussian else 3).double()
-        copies = {
-            "network.0.weight": self.hidden.weight,
-            "network.0.bias": self.hidden.bias,
-            "network.2.weight": self.output.weight,
-            "network.2.bias": self.output.bias,
-        }
-        if self.gaussian:
-            self.log_std = nn.Parameter(torch.zeros(2, dtype=torch.float64))
-            copies["log_std"] = self.log_std
-        for name, parameter in copies.items():
-            parameter.data.copy_(meta_params[f"policy.{name}"])
-        self.by_name = {f"policy.{name}": parameter for name, parameter in copies.items()}
-
-    def log_prob(self, observation: Tensor, action: Tensor) -> Tensor:
-        output = self.output(torch.tanh(self.hidden(observation)))
-        if self.gaussian:
-            return Normal(output, self.log_std.exp()).log_prob(action).sum()
-        return Categorical(logits=output).log_prob(action)
-
-    def surrogate(self, data: Trajectories, task: int, lengths: Tensor) -> Tensor:
-        total = torch.zeros((), dtype=torch.float64)
-        for episode, length in enumerate(lengths[task].tolist()):
-            for step in range(length):
-                at = (task, episode, step)
-                ratio = torch.exp(
-                    self.log_prob(data.observations[at], data.actions[at]) - data.log_probs[at]
-                )
-                total = total - ratio * data.advantages[at]
-        return total / lengths[task].sum()
-
-
 @kinds
 @inner_steps
 def test_gradient_equals_torchopt_s(kind: str, num_steps: int) -> None:
@@ -231,8 +193,8 @@ def test_gradient_equals_torchopt_s(kind: str, num_steps: int) -> None:
     total = torch.zeros((), dtype=torch.float64)
     for task in range(2):
         for support in problem.supports:
-            optimiser.step(net.surrogate(support, task, SUPPORT_LENGTHS))
-        total = total + net.surrogate(problem.query, task, QUERY_LENGTHS) / 2
+            optimiser.step(net(support, task, SUPPORT_LENGTHS))
+        total = total + net(problem.query, task, QUERY_LENGTHS) / 2
         torchopt.recover_state_dict(net, start)
         torchopt.recover_state_dict(optimiser, optimiser_start)
     expected = dict(zip(initial, torch.autograd.grad(total, list(initial.values())), strict=True))

@@ -256,3 +256,22 @@ def test_divergence_between_equal_distributions_is_zero_and_else_positive(kind: 
     divergence = torch.distributions.kl_divergence(p, q)
     assert divergence.shape == (4,)
     assert (divergence > 0).all()
+
+
+@pytest.mark.parametrize("hidden_sizes", [(3,), (3, 4)])
+def test_the_head_of_a_gaussian_is_its_last_layer_and_its_deviation(
+    hidden_sizes: tuple[int, ...],
+) -> None:
+    last = f"network.{2 * len(hidden_sizes)}"
+    policy = GaussianMLPPolicy(2, 2, hidden_sizes)
+    assert policy.head_names == {f"{last}.weight", f"{last}.bias", "log_std"}
+    assert policy.head_names < policy.params().keys()
+    assert CategoricalMLPPolicy(2, 3, hidden_sizes).head_names == {f"{last}.weight", f"{last}.bias"}
+
+
+def test_a_policy_may_leave_open_what_its_head_is() -> None:
+    class Headless(GaussianMLPPolicy):
+        head_names = Policy.head_names
+
+    with pytest.raises(ConfigError, match=r"policy: Headless doesn't say .* head; allowed: "):
+        _ = Headless(2, 2).head_names

@@ -25,6 +25,10 @@ class Objective(Protocol):
         """Product of the KL divergence's Hessian with a vector, at ``meta_params``."""
         ...
 
+    def displacement(self, meta_params: Params) -> Params:
+        """How far adaptation moves the initialisation, on average."""
+        ...
+
 
 class OuterStep(ABC):
     """One update rule for meta-parameters."""

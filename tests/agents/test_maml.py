@@ -21,8 +21,9 @@ from metarl.outer import OuterStep
 from metarl.rollouts import RolloutEngine
 from metarl.seeding import Stream
 from metarl.storage import read_checkpoint, write_checkpoint
-from metarl.tasks import Benchmark, FiniteTaskDistribution, Task, TaskDistribution
+from metarl.tasks import FiniteTaskDistribution, Task
 from metarl.types import Params
+from tests.agents.small import CartPoleTasks, as_benchmark
 
 HORIZON = 8
 SMALL: dict[str, Any] = {"hidden_sizes": (8,), "meta_batch_size": 3, "episodes_per_task": 4}
@@ -58,28 +59,6 @@ class FiniteNavigation(FiniteTaskDistribution):
 
     def make_env(self, task: Task, render_mode: str | None = None) -> gymnasium.Env:
         return NavigationTasks(HORIZON).make_env(task, render_mode)
-
-
-class CartPoleTasks(TaskDistribution):
-    """Discrete actions, and episodes that end early."""
-
-    max_episode_steps = 40
-
-    def __init__(self) -> None:
-        env = gymnasium.make("CartPole-v1")
-        self.observation_space, self.action_space = env.observation_space, env.action_space
-
-    def sample(self, num_tasks: int, rng: np.random.Generator) -> list[Task]:
-        return [Task("cartpole", {"length": x}) for x in rng.uniform(0.3, 1, num_tasks).tolist()]
-
-    def make_env(self, task: Task, render_mode: str | None = None) -> gymnasium.Env:
-        env = gymnasium.make("CartPole-v1", max_episode_steps=40, render_mode=render_mode)
-        env.unwrapped.length = task.parameters["length"]
-        return env
-
-
-def as_benchmark(train: TaskDistribution) -> Benchmark:
-    return Benchmark(name="stub", train=train, test=None, seed=0, settings={})
 
 
 @pytest.mark.parametrize(
