@@ -9,7 +9,7 @@ from typing import Any
 from metarl.errors import UnknownNameError
 from metarl.tasks import Benchmark
 
-from . import locomotion, metaworld
+from . import locomotion, metaworld, physics
 from .navigation import navigation
 
 
@@ -57,6 +57,83 @@ BENCHMARKS: tuple[BenchmarkEntry, ...] = (
         "100 velocities, 0 to 2 m/s",
         "30 other velocities",
         locomotion.halfcheetah_vel,
+    ),
+    BenchmarkEntry(
+        "ant-dir",
+        "Ant-v5 forward or backward (Finn et al. 2017), direction hidden",
+        "2 directions",
+        "none: the same 2 directions",
+        locomotion.ant_dir,
+    ),
+    BenchmarkEntry(
+        "ant-dir-2d",
+        "Ant-v5 in a direction (ProMP, PEARL), hidden",
+        "100 directions",
+        "30 other directions",
+        locomotion.ant_dir_2d,
+    ),
+    BenchmarkEntry(
+        "ant-vel",
+        "Ant-v5 at a velocity (Finn et al. 2017), goal hidden",
+        "100 velocities, 0 to 3 m/s",
+        "30 other velocities",
+        locomotion.ant_vel,
+    ),
+    BenchmarkEntry(
+        "ant-goal",
+        "Ant-v5 to a place (ProMP, PEARL), goal hidden",
+        "150 goals within 3 m",
+        "30 other goals",
+        locomotion.ant_goal,
+    ),
+    BenchmarkEntry(
+        "walker2d-dir",
+        "Walker2d-v5 forward or backward (ProMP), direction hidden",
+        "2 directions",
+        "none: the same 2 directions",
+        locomotion.walker2d_dir,
+    ),
+    BenchmarkEntry(
+        "walker2d-vel",
+        "Walker2d-v5 at a velocity (ProMP), goal hidden",
+        "100 velocities, 0 to 10 m/s",
+        "30 other velocities",
+        locomotion.walker2d_vel,
+    ),
+    BenchmarkEntry(
+        "walker2d-params",
+        "Walker2d-v5 with random mass, inertia, damping, friction (ProMP, PEARL)",
+        "40 bodies",
+        "10 other bodies",
+        locomotion.walker2d_params,
+    ),
+    BenchmarkEntry(
+        "hopper-params",
+        "Hopper-v5 with random mass, inertia, damping, friction (ProMP, PEARL)",
+        "40 bodies",
+        "10 other bodies",
+        locomotion.hopper_params,
+    ),
+    BenchmarkEntry(
+        "humanoid-dir",
+        "Humanoid-v5 forward or backward (ProMP), direction hidden",
+        "2 directions",
+        "none: the same 2 directions",
+        locomotion.humanoid_dir,
+    ),
+    BenchmarkEntry(
+        "humanoid-dir-2d",
+        "Humanoid-v5 in a direction (ProMP, PEARL), hidden",
+        "100 directions",
+        "30 other directions",
+        locomotion.humanoid_dir_2d,
+    ),
+    BenchmarkEntry(
+        "reacher-damping",
+        "Reacher-v5 with varying damping of its joints",
+        "40 arms, factors 0.2 to 5",
+        "20 arms, factors 5 to 20",
+        physics.reacher_damping,
     ),
     BenchmarkEntry(
         "ml1/<family>",

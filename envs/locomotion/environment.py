@@ -8,13 +8,14 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from metarl.envs.physics import ModelEditor, assign_model, changes_of
+from metarl.envs.simulation import has_diverged, log_warnings
 from metarl.errors import InvalidActionError
 from metarl.tasks import Task
 
 from .families import family_of
 from .objectives import total_reward
-from .robots import FloatArray
-from .worlds import DIVERGED
+from .robot import FloatArray
 
 
 class LocomotionEnv(gymnasium.Wrapper[FloatArray, npt.NDArray[Any], FloatArray, npt.NDArray[Any]]):
@@ -37,17 +38,22 @@ class LocomotionEnv(gymnasium.Wrapper[FloatArray, npt.NDArray[Any], FloatArray, 
         self, task: Task, max_episode_steps: int = 200, render_mode: str | None = None
     ) -> None:
         self.family = family_of(task.family)
-        self._goal = self.family.goal_of(task)[None]
-        self.task = task
         super().__init__(self.family.robot.make(render_mode, max_episode_steps=max_episode_steps))
+        log_warnings()
+        simulation: Any = self.unwrapped
+        self._editor = ModelEditor(simulation.model, simulation.fullpath)
+        self.set_task(task)
 
     def set_task(self, task: Task) -> None:
-        """Moves to another task of the family.
+        """Moves to another task of the family; the next call must be ``reset``.
 
         Raises:
             TaskError: If it is another family's.
         """
         self._goal = self.family.goal_of(task)[None]
+        if self.family.varies:
+            simulation: Any = self.unwrapped
+            assign_model(simulation.model, self._editor.edited(changes_of(task)))
         self.task = task
 
     def step(
@@ -80,7 +86,7 @@ class LocomotionEnv(gymnasium.Wrapper[FloatArray, npt.NDArray[Any], FloatArray, 
             -info.get("reward_contact", 0.0),
         )
         simulation: Any = self.unwrapped
-        unstable = bool(simulation.data.warning.number[DIVERGED].any())
+        unstable = has_diverged(simulation.data)
         del info["reward_forward"]
         info = {**info, "reward_task": weight * progress, "sim_unstable": unstable}
         return observation, float(reward), bool(terminated), bool(truncated or unstable), info

@@ -1,6 +1,7 @@
 import pytest
 
 from metarl.envs import BENCHMARKS, make_benchmark
+from metarl.envs.locomotion import FAMILIES as LOCOMOTION
 from metarl.envs.metaworld.environment import FAMILIES
 from metarl.envs.registry import benchmark_names, check_benchmark_name
 from metarl.errors import ConfigError, UnknownNameError
@@ -9,7 +10,8 @@ from metarl.errors import ConfigError, UnknownNameError
 def test_every_benchmark_is_listed_under_every_family_it_takes():
     assert set(benchmark_names()) == {
         "navigation",
-        *("halfcheetah-dir", "halfcheetah-vel"),
+        *LOCOMOTION,
+        "reacher-damping",
         *(f"{kind}/{family}" for kind in ("ml1", "mt1") for family in FAMILIES),
         *("ml10", "ml25", "ml45", "mt10", "mt25", "mt50"),
     }
@@ -17,7 +19,9 @@ def test_every_benchmark_is_listed_under_every_family_it_takes():
     assert len(set(benchmark_names())) == len(benchmark_names())
 
 
-@pytest.mark.parametrize("name", ["navigation", "ml1/reach-v3", "mt1/door-open-v3"])
+@pytest.mark.parametrize(
+    "name", ["navigation", *LOCOMOTION, "reacher-damping", "ml1/reach-v3", "mt1/door-open-v3"]
+)
 def test_a_benchmark_is_made_under_the_name_asked_for(name):
     benchmark = make_benchmark(name, seed=4, max_episode_steps=9)
     assert benchmark.name == name
