@@ -7,10 +7,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 import numpy.typing as npt
+from gymnasium.utils import RecordConstructorArgs
 
 from metarl.envs.physics import ModelEditor, assign_model, changes_of
 from metarl.envs.simulation import has_diverged, log_warnings
-from metarl.errors import InvalidActionError
+from metarl.errors import InvalidActionError, TaskError
 from metarl.tasks import Task
 
 from .families import family_of
@@ -18,29 +19,32 @@ from .objectives import total_reward
 from .robot import FloatArray
 
 
-class LocomotionEnv(gymnasium.Wrapper[FloatArray, npt.NDArray[Any], FloatArray, npt.NDArray[Any]]):
-    """Gymnasium's environment of a family's robot, with the reward of one task.
+class LocomotionEnv(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """Gymnasium's environment of a family's robot, with the reward and body of one task.
 
     Observations, starts and ends are Gymnasium's; an episode also ends, truncated, where the
     simulation became unstable (``info["sim_unstable"]``).
 
     Args:
-        task: The task.
-        max_episode_steps: Horizon.
-        render_mode: One of Gymnasium's, or None.
+        env: What the family's robot makes (:meth:`.Robot.make`).
+        task: The first task.
 
     Raises:
-        TaskError: If the task's parameters aren't its family's.
+        TaskError: If the task's parameters aren't its family's, or the robot is another one.
         UnknownNameError: If there is no such family.
     """
 
-    def __init__(
-        self, task: Task, max_episode_steps: int = 200, render_mode: str | None = None
-    ) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], task: Task) -> None:
+        RecordConstructorArgs.__init__(self, task=task)  # lets Gymnasium build it from its spec
+        gymnasium.Wrapper.__init__(self, env)
         self.family = family_of(task.family)
-        super().__init__(self.family.robot.make(render_mode, max_episode_steps=max_episode_steps))
-        log_warnings()
         simulation: Any = self.unwrapped
+        if not isinstance(simulation, self.family.robot.env_class):
+            raise TaskError(
+                f"task: {task.family!r} needs {self.family.robot.env_id}, not "
+                f"{type(simulation).__name__}."
+            )
+        log_warnings()
         self._editor = ModelEditor(simulation.model, simulation.fullpath)
         self.set_task(task)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium
 from gymnasium.envs.mujoco import MujocoEnv
+from gymnasium.utils import RecordConstructorArgs
 
 from metarl.envs.simulation import has_diverged, log_warnings
 from metarl.errors import ConfigError, TaskError
@@ -14,7 +15,7 @@ from metarl.tasks import Task
 from .models import Changes, ModelEditor, assign_model
 
 
-class PhysicsEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
+class PhysicsEnv(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Applies the physics of one task after another to one environment.
 
     Every task starts from the model as it was built, so nothing is left of the task before. An
@@ -30,7 +31,8 @@ class PhysicsEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], task: Task) -> None:
-        super().__init__(env)
+        RecordConstructorArgs.__init__(self, task=task)  # lets Gymnasium build it from its spec
+        gymnasium.Wrapper.__init__(self, env)
         simulation = check_mujoco(env)
         log_warnings()
         self._editor = ModelEditor(simulation.model, simulation.fullpath)

@@ -1,5 +1,6 @@
 """The batched walkers against Gymnasium's own environments, bit for bit."""
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -8,6 +9,10 @@ from gymnasium.vector import AutoresetMode
 
 from metarl.envs.locomotion import FAMILIES, LocomotionTasks, LocomotionVectorEnv
 from metarl.errors import InvalidActionError, TaskError
+from metarl.policies import make_mlp_policy
+from metarl.rollouts.collector import Collector
+from metarl.rollouts.jobs import Job
+from metarl.seeding import Stream
 from metarl.vector import EpisodeVectorEnv
 
 from .families import plain_task, random_actions, tasks_of
@@ -170,3 +175,21 @@ def test_a_distribution_pickles_without_its_simulation():
     assert again.describe() == distribution.describe()
     one, other = (each.make_vec(each.tasks, 1).reset(seed=0)[0] for each in (distribution, again))
     assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["ant-dir", "hopper-params"])
+def test_what_a_job_returns_does_not_depend_on_the_jobs_it_is_run_with(name):
+    distribution = LocomotionTasks(tasks_of(name), max_episode_steps=30)
+    policy = make_mlp_policy(distribution.observation_space, distribution.action_space, (8,))
+    params = {key: value.numpy() for key, value in policy.params().items()}
+    jobs = [
+        Job(task, params, Stream(0).child(number), num_episodes=3)
+        for number, task in enumerate(distribution.tasks)
+    ]
+    together = Collector(distribution, policy).run(jobs)
+    collector = Collector(distribution, policy)
+    alone = [collector.run([job])[0] for job in reversed(jobs)][::-1]
+    for one, other in zip(together, alone, strict=True):
+        for field in dataclasses.fields(one):
+            mine, theirs = getattr(one, field.name), getattr(other, field.name)
+            assert mine is None is theirs or np.array_equal(mine, theirs), field.name

@@ -1,10 +1,13 @@
 import json
 import pickle
+import warnings
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.envs.mujoco.reacher_v5 import ReacherEnv
+from gymnasium.utils.env_checker import check_env as check_gymnasium
+from stable_baselines3.common.env_checker import check_env as check_sb3
 
 from metarl.agents.maml import MAML
 from metarl.envs import make_benchmark
@@ -62,6 +65,18 @@ def test_tasks_differ_and_a_task_is_the_same_whatever_came_before():
     for task in (second, first, third, second):
         assert train.retask(env, task)
         assert np.array_equal(rollout(env), alone[task])
+
+
+def test_the_checkers_have_nothing_unexpected_to_say():
+    """Observations have no bounds, and the wrapper's arguments aren't the spec's."""
+    train = physics_benchmark("Reacher-v5", EVERYTHING, num_train_tasks=1).train
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check_gymnasium(train.make_env(train.tasks[0]), skip_render_check=True)
+        check_sb3(train.make_env(train.tasks[0]))
+    expected = ("minimum value is -infinity", "maximum value is infinity", "wrapped", "spec")
+    messages = [str(warning.message) for warning in caught]
+    assert not [one for one in messages if not any(part in one for part in expected)]
 
 
 def test_the_model_is_restored_exactly():
