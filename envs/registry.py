@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from metarl.errors import UnknownNameError
 from metarl.tasks import Benchmark
 
 from . import locomotion, metaworld, physics
-from .navigation import navigation
+from .bandits import bandits
+from .navigation import navigation, navigation_sparse, navigation_wind
+from .tabular import random_mdps
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,37 @@ BENCHMARKS: tuple[BenchmarkEntry, ...] = (
         "goals in a square",
         "goals in the same square",
         navigation,
+    ),
+    BenchmarkEntry(
+        "navigation-sparse",
+        "2-D point navigation with sparse reward (PEARL), goal hidden",
+        "goals on a half-circle",
+        "goals on the same half-circle",
+        navigation_sparse,
+    ),
+    BenchmarkEntry(
+        "navigation-wind",
+        "2-D point navigation in a wind that is hidden",
+        "winds in a square",
+        "winds in the same square",
+        navigation_wind,
+    ),
+    *(
+        BenchmarkEntry(
+            f"bandits-{num_arms}",
+            f"Bernoulli bandits with {num_arms} arms (RL2)",
+            "arms' probabilities in [0, 1]",
+            "the same distribution",
+            partial(bandits, num_arms),
+        )
+        for num_arms in (5, 10, 50)
+    ),
+    BenchmarkEntry(
+        "tabular-mdps",
+        "random MDPs of 10 states and 5 actions (RL2)",
+        "Dirichlet and normal",
+        "the same distribution",
+        random_mdps,
     ),
     BenchmarkEntry(
         "halfcheetah-dir",
