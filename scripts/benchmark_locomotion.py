@@ -3,10 +3,11 @@
 Usage: .venv/bin/python scripts/benchmark_locomotion.py [halfcheetah-dir ant-goal ...] [--rounds N]
 
 Per family: the batched environment on one core, Gymnasium's SyncVectorEnv on one core, and its
-AsyncVectorEnv with a process per environment on all cores, the same number of environments in
-each, resets included. Each is measured once per round, taking turns: the machine's speed drifts,
-ratios of neighbours don't. "physics" is the bare loop of mj_step over as many worlds, a data per
-world: what nothing that steps MuJoCo world by world on one core can go beyond.
+AsyncVectorEnv with a process per environment on all cores, both over Gymnasium's own environment
+without a task, the same number of environments in each, resets included. Each is measured once per
+round, taking turns: the machine's speed drifts, ratios of neighbours don't. "physics" is the bare
+loop of mj_step over as many worlds, a data per world: what nothing that steps MuJoCo world by world
+on one core can go beyond by much.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def measure(name: str, rounds: int, num_envs: int) -> list[str]:
     train = make_benchmark(name, max_episode_steps=HORIZON).train
     assert isinstance(train, LocomotionTasks)
     drawn = train.sample(num_envs, np.random.default_rng(0))
-    makers = [partial(train.make_env, task) for task in drawn]
+    makers = [partial(train.family.robot.make, max_episode_steps=HORIZON)] * num_envs
     sync = gymnasium.vector.SyncVectorEnv(makers)
     set_forkserver_preload(["metarl.envs"])  # else every process imports it anew
     asynchronous = gymnasium.vector.AsyncVectorEnv(makers, context="forkserver")
