@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from metarl.errors import UnknownNameError
 from metarl.tasks import Benchmark
 
-from . import locomotion, metaworld
-from .navigation import navigation
+from . import locomotion, metaworld, physics
+from .bandits import bandits
+from .navigation import navigation, navigation_sparse, navigation_wind
+from .tabular import random_mdps
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,37 @@ BENCHMARKS: tuple[BenchmarkEntry, ...] = (
         navigation,
     ),
     BenchmarkEntry(
+        "navigation-sparse",
+        "2-D point navigation with sparse reward (PEARL), goal hidden",
+        "goals on a half-circle",
+        "goals on the same half-circle",
+        navigation_sparse,
+    ),
+    BenchmarkEntry(
+        "navigation-wind",
+        "2-D point navigation in a wind that is hidden",
+        "winds in a square",
+        "winds in the same square",
+        navigation_wind,
+    ),
+    *(
+        BenchmarkEntry(
+            f"bandits-{num_arms}",
+            f"Bernoulli bandits with {num_arms} arms (RL2)",
+            "arms' probabilities in [0, 1]",
+            "the same distribution",
+            partial(bandits, num_arms),
+        )
+        for num_arms in (5, 10, 50)
+    ),
+    BenchmarkEntry(
+        "tabular-mdps",
+        "random MDPs of 10 states and 5 actions (RL2)",
+        "Dirichlet and normal",
+        "the same distribution",
+        random_mdps,
+    ),
+    BenchmarkEntry(
         "halfcheetah-dir",
         "HalfCheetah-v5 forward or backward (Finn et al. 2017), direction hidden",
         "2 directions",
@@ -57,6 +91,83 @@ BENCHMARKS: tuple[BenchmarkEntry, ...] = (
         "100 velocities, 0 to 2 m/s",
         "30 other velocities",
         locomotion.halfcheetah_vel,
+    ),
+    BenchmarkEntry(
+        "ant-dir",
+        "Ant-v5 forward or backward (Finn et al. 2017), direction hidden",
+        "2 directions",
+        "none: the same 2 directions",
+        locomotion.ant_dir,
+    ),
+    BenchmarkEntry(
+        "ant-dir-2d",
+        "Ant-v5 in a direction (ProMP, PEARL), hidden",
+        "100 directions",
+        "30 other directions",
+        locomotion.ant_dir_2d,
+    ),
+    BenchmarkEntry(
+        "ant-vel",
+        "Ant-v5 at a velocity (Finn et al. 2017), goal hidden",
+        "100 velocities, 0 to 3 m/s",
+        "30 other velocities",
+        locomotion.ant_vel,
+    ),
+    BenchmarkEntry(
+        "ant-goal",
+        "Ant-v5 to a place (ProMP, PEARL), goal hidden",
+        "150 goals within 3 m",
+        "30 other goals",
+        locomotion.ant_goal,
+    ),
+    BenchmarkEntry(
+        "walker2d-dir",
+        "Walker2d-v5 forward or backward (ProMP), direction hidden",
+        "2 directions",
+        "none: the same 2 directions",
+        locomotion.walker2d_dir,
+    ),
+    BenchmarkEntry(
+        "walker2d-vel",
+        "Walker2d-v5 at a velocity (ProMP), goal hidden",
+        "100 velocities, 0 to 10 m/s",
+        "30 other velocities",
+        locomotion.walker2d_vel,
+    ),
+    BenchmarkEntry(
+        "walker2d-params",
+        "Walker2d-v5 with random mass, inertia, damping, friction (ProMP, PEARL)",
+        "40 bodies",
+        "10 other bodies",
+        locomotion.walker2d_params,
+    ),
+    BenchmarkEntry(
+        "hopper-params",
+        "Hopper-v5 with random mass, inertia, damping, friction (ProMP, PEARL)",
+        "40 bodies",
+        "10 other bodies",
+        locomotion.hopper_params,
+    ),
+    BenchmarkEntry(
+        "humanoid-dir",
+        "Humanoid-v5 forward or backward (ProMP), direction hidden",
+        "2 directions",
+        "none: the same 2 directions",
+        locomotion.humanoid_dir,
+    ),
+    BenchmarkEntry(
+        "humanoid-dir-2d",
+        "Humanoid-v5 in a direction (ProMP, PEARL), hidden",
+        "100 directions",
+        "30 other directions",
+        locomotion.humanoid_dir_2d,
+    ),
+    BenchmarkEntry(
+        "reacher-damping",
+        "Reacher-v5 with varying damping of its joints",
+        "40 arms, factors 0.2 to 5",
+        "20 arms, factors 5 to 20",
+        physics.reacher_damping,
     ),
     BenchmarkEntry(
         "ml1/<family>",

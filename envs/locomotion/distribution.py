@@ -54,7 +54,10 @@ class LocomotionTasks(FiniteTaskDistribution):
 
     def make_env(self, task: Task, render_mode: str | None = None) -> LocomotionEnv:
         """Builds Gymnasium's own environment with the task's reward."""
-        return LocomotionEnv(task, self.max_episode_steps, render_mode)
+        robot = self.family.robot
+        return LocomotionEnv(
+            robot.make(render_mode, max_episode_steps=self.max_episode_steps), task
+        )
 
     def make_vec(self, tasks: Sequence[Task], num_envs_per_task: int) -> LocomotionVectorEnv:
         """Builds many worlds at once."""

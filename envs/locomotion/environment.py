@@ -7,47 +7,57 @@ from typing import Any
 import gymnasium
 import numpy as np
 import numpy.typing as npt
+from gymnasium.utils import RecordConstructorArgs
 
-from metarl.errors import InvalidActionError
+from metarl.envs.physics import ModelEditor, assign_model, changes_of
+from metarl.envs.simulation import has_diverged, log_warnings
+from metarl.errors import InvalidActionError, TaskError
 from metarl.tasks import Task
 
 from .families import family_of
 from .objectives import total_reward
-from .robots import FloatArray
-from .worlds import DIVERGED
+from .robot import FloatArray
 
 
-class LocomotionEnv(gymnasium.Wrapper[FloatArray, npt.NDArray[Any], FloatArray, npt.NDArray[Any]]):
-    """Gymnasium's environment of a family's robot, with the reward of one task.
+class LocomotionEnv(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """Gymnasium's environment of a family's robot, with the reward and body of one task.
 
     Observations, starts and ends are Gymnasium's; an episode also ends, truncated, where the
     simulation became unstable (``info["sim_unstable"]``).
 
     Args:
-        task: The task.
-        max_episode_steps: Horizon.
-        render_mode: One of Gymnasium's, or None.
+        env: What the family's robot makes (:meth:`.Robot.make`).
+        task: The first task.
 
     Raises:
-        TaskError: If the task's parameters aren't its family's.
+        TaskError: If the task's parameters aren't its family's, or the robot is another one.
         UnknownNameError: If there is no such family.
     """
 
-    def __init__(
-        self, task: Task, max_episode_steps: int = 200, render_mode: str | None = None
-    ) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], task: Task) -> None:
+        RecordConstructorArgs.__init__(self, task=task)  # lets Gymnasium build it from its spec
+        gymnasium.Wrapper.__init__(self, env)
         self.family = family_of(task.family)
-        self._goal = self.family.goal_of(task)[None]
-        self.task = task
-        super().__init__(self.family.robot.make(render_mode, max_episode_steps=max_episode_steps))
+        simulation: Any = self.unwrapped
+        if not isinstance(simulation, self.family.robot.env_class):
+            raise TaskError(
+                f"task: {task.family!r} needs {self.family.robot.env_id}, not "
+                f"{type(simulation).__name__}."
+            )
+        log_warnings()
+        self._editor = ModelEditor(simulation.model, simulation.fullpath)
+        self.set_task(task)
 
     def set_task(self, task: Task) -> None:
-        """Moves to another task of the family.
+        """Moves to another task of the family; the next call must be ``reset``.
 
         Raises:
             TaskError: If it is another family's.
         """
         self._goal = self.family.goal_of(task)[None]
+        if self.family.varies:
+            simulation: Any = self.unwrapped
+            assign_model(simulation.model, self._editor.edited(changes_of(task)))
         self.task = task
 
     def step(
@@ -80,7 +90,7 @@ class LocomotionEnv(gymnasium.Wrapper[FloatArray, npt.NDArray[Any], FloatArray, 
             -info.get("reward_contact", 0.0),
         )
         simulation: Any = self.unwrapped
-        unstable = bool(simulation.data.warning.number[DIVERGED].any())
+        unstable = has_diverged(simulation.data)
         del info["reward_forward"]
         info = {**info, "reward_task": weight * progress, "sim_unstable": unstable}
         return observation, float(reward), bool(terminated), bool(truncated or unstable), info

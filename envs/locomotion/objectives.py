@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .robots import FloatArray
+from .robot import FloatArray
 
 
 class Objective(ABC):
@@ -58,6 +58,29 @@ class Velocity(Objective):
         """See the class."""
         del place
         return -np.abs(velocity[:, 0] - goals[:, 0])
+
+
+class Goal(Objective):
+    """Closeness to a place: ``-(|x - goal_x| + |y - goal_y|)``."""
+
+    parameter = "goal"
+
+    def progress(self, place: FloatArray, velocity: FloatArray, goals: FloatArray) -> FloatArray:
+        """See the class."""
+        del velocity
+        near: FloatArray = -np.sum(np.abs(place - goals), axis=1)
+        return near
+
+
+class Forward(Objective):
+    """Velocity along ``x``, whatever the task: for tasks that differ in the robot itself."""
+
+    parameter = None
+
+    def progress(self, place: FloatArray, velocity: FloatArray, goals: FloatArray) -> FloatArray:
+        """See the class."""
+        del place, goals
+        return velocity[:, 0]
 
 
 def total_reward(

@@ -11,12 +11,13 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from metarl.envs.physics import ModelEditor, changes_of
 from metarl.errors import InvalidActionError, TaskError
 from metarl.tasks import Task
 
 from .families import Family
 from .objectives import total_reward
-from .robots import FloatArray
+from .robot import FloatArray
 from .worlds import Worlds
 
 
@@ -53,6 +54,7 @@ class LocomotionVectorEnv(VectorEnv[Any, Any, Any]):
         self.max_episode_steps = max_episode_steps
         self._num_envs_per_task = num_envs_per_task
         self._worlds = Worlds(family.robot, self.num_envs)
+        self._editor = ModelEditor(reference.model, reference.fullpath)
         self._rngs: list[np.random.Generator | None] = [None] * self.num_envs
         self._observations = np.zeros(self.observation_space.shape or ())
         self._step_counts = np.zeros(self.num_envs, dtype=np.int64)
@@ -73,6 +75,10 @@ class LocomotionVectorEnv(VectorEnv[Any, Any, Any]):
             )
         goals = np.array([self.family.goal_of(task) for task in tasks])
         self._goals = np.repeat(goals, self._num_envs_per_task, axis=0)
+        if self.family.varies:
+            models = [self._editor.edited(changes_of(task)) for task in tasks]
+            rows = range(self.num_envs)
+            self._worlds.set_models([models[row // self._num_envs_per_task] for row in rows])
         self._truncations[:] = True
 
     def reset(

@@ -2,10 +2,11 @@
 
 To step a world, its row is copied into the data, ``mj_step`` runs, and the row is copied back. All
 worlds so share one working set that stays in the processor's cache, and everything around the
-physics (observations, rewards, ends) is array arithmetic over all of them. The state that is
-carried holds MuJoCo's warm start (``qacc_warmstart``): without it the solver starts elsewhere and
-the last bits differ. Meta-World's worlds (:mod:`metarl.envs.metaworld.engine.physics`) are stepped
-in the same manner, but with a moving hand, and other calls around the step.
+physics (observations, rewards, ends) is array arithmetic over all of them. Worlds may differ in
+their model, as long as its structure is one. The state that is carried holds MuJoCo's warm start
+(``qacc_warmstart``): without it the solver starts elsewhere and the last bits differ. Meta-World's
+worlds (:mod:`metarl.envs.metaworld.engine.physics`) are stepped in the same manner, but with a
+moving hand, and other calls around the step.
 
 ``mj_rnePostConstraint``, which Gymnasium calls after every step, is left out for robots that read
 no contact forces: it writes nothing that any other computation reads.
@@ -21,7 +22,9 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from .robots import Actions, BoolArray, FloatArray, Frame, Robot
+from metarl.envs.simulation import DIVERGED, log_warnings
+
+from .robot import Actions, BoolArray, FloatArray, Frame, Robot
 
 _STATE = int(
     mujoco.mjtState.mjSTATE_QPOS
@@ -29,8 +32,6 @@ _STATE = int(
     | mujoco.mjtState.mjSTATE_WARMSTART
     | mujoco.mjtState.mjSTATE_CTRL
 )
-DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADQACC) + 1)
-"""The warnings of ``MjData`` that say that the simulation became unstable and was reset."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,9 @@ class Worlds:
     def __init__(self, robot: Robot, num_worlds: int) -> None:
         model = robot.reference.model
         assert model.na == 0, "activations would belong to the state"
+        log_warnings()
         self._robot = robot
-        self._model = model
+        self._models = [model] * num_worlds
         self._data = mujoco.MjData(model)
         self._states = np.zeros((num_worlds, mujoco.mj_stateSize(model, _STATE)))
         ends = np.cumsum([model.nq, model.nv, model.nv, model.nu]).tolist()
@@ -80,6 +82,12 @@ class Worlds:
             slice(ends[2], ends[3]),
         )
         self._tracked = np.zeros((num_worlds, robot.dimensions))
+        self._body_mass = np.tile(model.body_mass, (num_worlds, 1))
+
+    def set_models(self, models: Sequence[Any]) -> None:
+        """Gives every world an ``MjModel`` of the robot's structure, which isn't changed."""
+        self._models = list(models)
+        self._body_mass[:] = [model.body_mass for model in models]
 
     def reset(self, rows: Sequence[int], rngs: Sequence[np.random.Generator]) -> FloatArray:
         """Starts an episode in some worlds, each with noise from its own generator.
@@ -87,16 +95,17 @@ class Worlds:
         Returns:
             ``[n, size]`` observations.
         """
-        model, data = self._model, self._data
+        data = self._data
         blocks = self._blocks(len(rows))
         for index, (row, rng) in enumerate(zip(rows, rngs, strict=True)):
+            model = self._models[row]
             mujoco.mj_resetData(model, data)
             data.qpos[:], data.qvel[:] = self._robot.initial(rng)
             mujoco.mj_forward(model, data)
             mujoco.mj_getState(model, data, self._states[row], _STATE)
             for block, view in blocks.values():
                 block[index] = view
-        frame = self._frame(self._states[rows], blocks)
+        frame = self._frame(rows, self._states[rows], blocks)
         self._tracked[rows] = self._robot.tracked(frame)
         return self._robot.observe(frame)
 
@@ -107,7 +116,7 @@ class Worlds:
             rows: ``[n]`` which.
             actions: ``[n, nu]``, float32 or float64.
         """
-        model, data, robot = self._model, self._data, self._robot
+        data, robot = self._data, self._robot
         frame_skip = robot.reference.frame_skip
         warnings = data.warning.number
         states = self._states[rows]
@@ -117,7 +126,8 @@ class Worlds:
         diverged = np.zeros(len(rows), dtype=np.bool_)
         warnings[:] = 0
         calm = warnings[DIVERGED].tolist()
-        for index, state in enumerate(states):
+        models = [self._models[row] for row in rows.tolist()]
+        for index, (model, state) in enumerate(zip(models, states, strict=True)):
             mujoco.mj_setState(model, data, state, _STATE)
             mujoco.mj_step(model, data, frame_skip)
             if robot.contact_forces:
@@ -129,7 +139,7 @@ class Worlds:
                 diverged[index] = True
                 warnings[:] = 0
         self._states[rows] = states
-        frame = self._frame(states, blocks)
+        frame = self._frame(rows, states, blocks)
         tracked = robot.tracked(frame)
         velocity = (tracked - self._tracked[rows]) / robot.reference.dt
         self._tracked[rows] = tracked
@@ -150,11 +160,16 @@ class Worlds:
         views = {name: getattr(self._data, name) for name in self._robot.fields}
         return {name: (np.empty((num_worlds, *view.shape)), view) for name, view in views.items()}
 
-    def _frame(self, states: FloatArray, blocks: dict[str, tuple[FloatArray, FloatArray]]) -> Frame:
+    def _frame(
+        self,
+        rows: Sequence[int] | npt.NDArray[np.intp],
+        states: FloatArray,
+        blocks: dict[str, tuple[FloatArray, FloatArray]],
+    ) -> Frame:
         return Frame(
             qpos=states[:, self._qpos],
             qvel=states[:, self._qvel],
             ctrl=states[:, self._ctrl],
             fields={name: block for name, (block, _) in blocks.items()},
-            body_mass=np.broadcast_to(self._model.body_mass, (len(states), self._model.nbody)),
+            body_mass=self._body_mass[rows],
         )

@@ -11,7 +11,10 @@ the seeds of runs that are to be independent.
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import metaworld
@@ -27,6 +30,9 @@ from .environment import (
     check_horizon,
     metaworld_task,
 )
+
+NUM_GOALS = 50
+"""How many goals Meta-World draws of a family."""
 
 SETTINGS = ("max_episode_steps", "reward_version", "backend")
 
@@ -68,16 +74,40 @@ def ML45(seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N802
 
 
 def CustomML(  # noqa: N802
-    train_envs: Sequence[str], test_envs: Sequence[str], seed: int = 0, **settings: Any
+    train_envs: Sequence[str],
+    test_envs: Sequence[str],
+    seed: int = 0,
+    *,
+    num_held_out_goals: int = 0,
+    **settings: Any,
 ) -> Benchmark:
     """Families of your choice to train and to test on, 50 goals each, hidden.
 
+    Two kinds of generalisation can be tested, one or both: to other families (``test_envs``), and
+    to other goals of the families trained on (``num_held_out_goals``). Every evaluated episode is
+    recorded with its task's family, which tells the two apart.
+
+    Args:
+        train_envs: Families to train on.
+        test_envs: Other families, to test on; may be empty if goals are held out.
+        seed: Seed of the goals.
+        num_held_out_goals: How many of each training family's 50 goals are only tested on.
+        **settings: As for :func:`ML1`.
+
     Raises:
         UnknownNameError: If there is no such family.
-        ConfigError: If a list is empty, or a family is in both.
+        ConfigError: If nothing is trained or tested on, a family is in both lists, or too many
+            goals are held out.
     """
-    for field, names in (("train_envs", train_envs), ("test_envs", test_envs)):
-        if not names:
+    if not 0 <= num_held_out_goals < NUM_GOALS:
+        raise ConfigError(
+            f"num_held_out_goals: got {num_held_out_goals}; allowed: 0 to {NUM_GOALS - 1}."
+        )
+    for field, names, needed in (
+        ("train_envs", train_envs, True),
+        ("test_envs", test_envs, num_held_out_goals == 0),
+    ):
+        if needed and not names:
             raise ConfigError(f"{field}: got none; needs at least one family.")
         for name in names:
             _check_family(field, name)
@@ -86,7 +116,7 @@ def CustomML(  # noqa: N802
         raise ConfigError(f"test_envs: {', '.join(shared)} also in train_envs; must be disjoint.")
     return _benchmark(
         "custom-ml",
-        metaworld.CustomML,
+        partial(_with_held_out_goals, num_held_out_goals),
         seed,
         settings,
         train_envs=list(train_envs),
@@ -151,6 +181,26 @@ def _benchmark(
         seed=seed,
         settings={"reward_version": reward_version},
     )
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Meta-World's own tasks, in its benchmarks' words."""
+
+    train_tasks: list[Any]
+    test_tasks: list[Any]
+
+
+def _with_held_out_goals(num_held_out: int, **arguments: Any) -> _Split:
+    """Meta-World's custom split, with each training family's last goals moved to the test tasks."""
+    drawn = metaworld.CustomML(**arguments)
+    split = _Split([], list(drawn.test_tasks))
+    seen: Counter[str] = Counter()
+    for task in drawn.train_tasks:
+        seen[task.env_name] += 1
+        kept = seen[task.env_name] <= NUM_GOALS - num_held_out
+        (split.train_tasks if kept else split.test_tasks).append(task)
+    return split
 
 
 def _convert(task: Any, reward_version: str) -> Task:

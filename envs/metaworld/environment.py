@@ -17,19 +17,18 @@ and everything in ``info`` are Meta-World's own.
 
 from __future__ import annotations
 
-import logging
 import pickle
 from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
-import mujoco
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from metaworld.types import Task as TheirTask
 
+from metarl.envs.simulation import has_diverged, log_warnings
 from metarl.errors import ConfigError, InvalidActionError, TaskError, UnknownNameError
 from metarl.tasks import Task
 
@@ -42,14 +41,6 @@ MAX_EPISODE_STEPS = 500
 
 OBSERVATION_SPACE = spaces.Box(-np.inf, np.inf, (39,), np.float64)
 ACTION_SPACE = spaces.Box(-1.0, 1.0, (4,), np.float32)
-
-_LOG = logging.getLogger(__name__)
-_DIVERGED = [
-    int(mujoco.mjtWarning.mjWARN_BADQPOS),
-    int(mujoco.mjtWarning.mjWARN_BADQVEL),
-    int(mujoco.mjtWarning.mjWARN_BADQACC),
-]
-
 
 _MAX_DRAWS = 100
 """A reset asks for the task's vector about twice."""
@@ -98,9 +89,7 @@ class MetaWorldEnv(gymnasium.Env[npt.NDArray[np.float64], npt.NDArray[np.float32
         self._draw = self.inner._get_state_rand_vec
         self.inner._get_state_rand_vec = self._draw_or_refuse
         self.set_task(task)
-        if mujoco.get_mju_user_warning() is None:
-            # MuJoCo would print, and write MUJOCO_LOG.TXT into the working directory.
-            mujoco.set_mju_user_warning(_LOG.info)
+        log_warnings()
 
     def set_task(self, task: Task) -> None:
         """Moves to another task of the same family and reward version, from the next reset on.
@@ -152,8 +141,7 @@ class MetaWorldEnv(gymnasium.Env[npt.NDArray[np.float64], npt.NDArray[np.float32
             raise InvalidActionError(f"action: got {action}; must be four finite numbers.")
         observation, reward, _, _, info = self.inner.step(np.clip(action, -1.0, 1.0))
         self._step_count += 1
-        # MuJoCo answers a diverged state by resetting the simulation; only this counter tells.
-        unstable = bool(self.inner.data.warning.number[_DIVERGED].any())
+        unstable = has_diverged(self.inner.data)
         info = {**info, "is_success": bool(info["success"]), "sim_unstable": unstable}
         truncated = unstable or self._step_count >= self.max_episode_steps
         return observation, float(reward), False, truncated, info

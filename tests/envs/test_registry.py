@@ -1,15 +1,23 @@
 import pytest
 
+from metarl.agents.maml import MAML
 from metarl.envs import BENCHMARKS, make_benchmark
+from metarl.envs.locomotion import FAMILIES as LOCOMOTION
 from metarl.envs.metaworld.environment import FAMILIES
 from metarl.envs.registry import benchmark_names, check_benchmark_name
 from metarl.errors import ConfigError, UnknownNameError
 
+TOYS = (
+    *("navigation", "navigation-sparse", "navigation-wind"),
+    *("bandits-5", "bandits-10", "bandits-50", "tabular-mdps"),
+)
+
 
 def test_every_benchmark_is_listed_under_every_family_it_takes():
     assert set(benchmark_names()) == {
-        "navigation",
-        *("halfcheetah-dir", "halfcheetah-vel"),
+        *TOYS,
+        *LOCOMOTION,
+        "reacher-damping",
         *(f"{kind}/{family}" for kind in ("ml1", "mt1") for family in FAMILIES),
         *("ml10", "ml25", "ml45", "mt10", "mt25", "mt50"),
     }
@@ -17,7 +25,9 @@ def test_every_benchmark_is_listed_under_every_family_it_takes():
     assert len(set(benchmark_names())) == len(benchmark_names())
 
 
-@pytest.mark.parametrize("name", ["navigation", "ml1/reach-v3", "mt1/door-open-v3"])
+@pytest.mark.parametrize(
+    "name", [*TOYS, *LOCOMOTION, "reacher-damping", "ml1/reach-v3", "mt1/door-open-v3"]
+)
 def test_a_benchmark_is_made_under_the_name_asked_for(name):
     benchmark = make_benchmark(name, seed=4, max_episode_steps=9)
     assert benchmark.name == name
@@ -64,3 +74,11 @@ def test_settings_are_the_benchmarks_own_to_check():
         make_benchmark("navigation", max_episode_steps=0)
     with pytest.raises(ConfigError, match="max_episode_steps: got 501; allowed: 1 to 500"):
         make_benchmark("ml1/reach-v3", max_episode_steps=501)
+
+
+@pytest.mark.parametrize("name", [*TOYS, "reacher-damping"])
+def test_a_small_benchmark_trains(name):
+    benchmark = make_benchmark(name, max_episode_steps=4)
+    with MAML(benchmark, meta_batch_size=2, episodes_per_task=2, hidden_sizes=(4,)) as agent:
+        agent.learn(1)
+        assert agent.iteration == 1

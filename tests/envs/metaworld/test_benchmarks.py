@@ -147,6 +147,23 @@ def test_custom_ml_splits_the_families_as_asked_under_the_horizon_asked_for():
         env.close()
 
 
+def test_custom_ml_holds_goals_out_inside_the_training_families():
+    benchmark = CustomML(["reach-v3", "push-v3"], [], seed=1, num_held_out_goals=8)
+    assert goals_per_family(benchmark.train) == {"reach-v3": 42, "push-v3": 42}
+    assert goals_per_family(benchmark.test) == {"reach-v3": 8, "push-v3": 8}
+    assert benchmark.manifest()["disjoint"] is True
+    both = CustomML(["reach-v3"], ["push-v3"], seed=1, num_held_out_goals=8)
+    assert goals_per_family(both.test) == {"push-v3": 50, "reach-v3": 8}
+    assert both.train.families["reach-v3"] == benchmark.train.families["reach-v3"]
+    assert both.test.families["reach-v3"] == benchmark.test.families["reach-v3"]
+
+
+@pytest.mark.parametrize("number", [-1, 50])
+def test_custom_ml_refuses_to_hold_out_all_goals(number):
+    with pytest.raises(ConfigError, match=f"num_held_out_goals: got {number}; allowed: 0 to 49"):
+        CustomML(["reach-v3"], ["push-v3"], num_held_out_goals=number)
+
+
 @pytest.mark.parametrize(
     ("train", "test", "message"),
     [

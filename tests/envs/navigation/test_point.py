@@ -17,7 +17,7 @@ from metarl.envs.navigation import (
     navigation_task,
 )
 from metarl.errors import ConfigError, InvalidActionError, TaskError
-from metarl.tasks import Task, check_manifest
+from metarl.tasks import Task, TaskDistribution, check_manifest
 from metarl.vector import EpisodeVectorEnv
 
 GOALS = [(0.5, -0.25), (-0.1, 0.0), (0.3, 0.3)]
@@ -62,7 +62,7 @@ def test_rows_of_the_vector_equal_single_environments():
 def test_the_vector_equals_the_one_that_every_family_has():
     distribution = NavigationTasks(max_episode_steps=4)
     fast = distribution.make_vec(TASKS, 2)
-    general = super(NavigationTasks, distribution).make_vec(TASKS, 2)
+    general = TaskDistribution.make_vec(distribution, TASKS, 2)
     assert isinstance(general, EpisodeVectorEnv)
     assert np.array_equal(fast.reset(seed=0)[0], general.reset(seed=0)[0])
     for actions in random_actions(6, 6, scale=1.0):  # two more than the horizon

@@ -1,20 +1,18 @@
-"""2-D point navigation (Finn, Abbeel and Levine 2017, section 5.3.1), natively vectorised.
+"""A point in the plane: the environment behind the navigation families, natively vectorised.
 
-A point starts at the origin of a plane and is to reach a goal that it can't see.
-
-* Observation: position ``(x, y)``, metres, float32.
+* Observation: position ``(x, y)``, metres, float32; the start is the origin.
 * Action: velocity command in [-1, 1] per axis, times 0.1 m per step.
-* Reward: minus the distance to the goal after the step, metres. (The paper says squared distance;
-  its published code uses the plain one, as this does.)
-* Task: goal, uniform on the square [-0.5, 0.5] x [-0.5, 0.5] m.
-* End: truncated after ``max_episode_steps``; never terminated. (The paper also ends an episode
-  within 0.01 m of the goal; here the point has to stay, so that all episodes are of one length.)
-  ``success`` says whether the point is within 0.05 m of the goal.
+* Transition: the position moves by that and by the task's wind (m per step).
+* Reward: minus the distance to the goal after the step (m); or, where the task is sparse, one minus
+  the distance within 0.2 m of the goal and 0 elsewhere.
+* End: truncated after ``max_episode_steps``; never terminated. ``success`` says whether the point
+  is within 0.05 m of the goal (sparse: 0.2 m).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
@@ -24,20 +22,35 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from metarl.errors import ConfigError, InvalidActionError, TaskError
-from metarl.tasks import Benchmark, Task, TaskDistribution
+from metarl.errors import InvalidActionError, TaskError
+from metarl.tasks import Task
 
-FAMILY = "navigation-2d"
-GOAL_RANGE = 0.5
+FAMILY, SPARSE_FAMILY, WIND_FAMILY = "navigation-2d", "navigation-2d-sparse", "navigation-2d-wind"
 STEP_SIZE = 0.1
 SUCCESS_RADIUS = 0.05
+SPARSE_RADIUS = 0.2
 
 OBSERVATION_SPACE = spaces.Box(-np.inf, np.inf, (2,), np.float32)
 ACTION_SPACE = spaces.Box(-1.0, 1.0, (2,), np.float32)
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What a task asks of the point.
+
+    Attributes:
+        goal: Position to reach (m).
+        wind: Displacement that every step adds (m).
+        sparse: Whether reward is given near the goal only.
+    """
+
+    goal: tuple[float, float]
+    wind: tuple[float, float] = (0.0, 0.0)
+    sparse: bool = False
+
+
 class NavigationVectorEnv(VectorEnv[Any, Any, Any]):
-    """Many points at once, each with its own goal; rows are task-major.
+    """Many points at once, each with its own task; rows are task-major.
 
     Args:
         tasks: One task per block of rows.
@@ -62,14 +75,18 @@ class NavigationVectorEnv(VectorEnv[Any, Any, Any]):
         self.set_tasks(tasks)
 
     def set_tasks(self, tasks: Sequence[Task]) -> None:
-        """Gives the blocks of rows other goals; takes effect with the next :meth:`reset`."""
+        """Gives the blocks of rows other tasks; takes effect with the next :meth:`reset`."""
         if len(tasks) * self._num_envs_per_task != self.num_envs:
             raise TaskError(
                 f"tasks: got {len(tasks)}; rows are there for "
                 f"{self.num_envs // self._num_envs_per_task}."
             )
-        goals = np.array([_goal_of(task) for task in tasks], dtype=np.float32)
-        self._goals = np.repeat(goals, self._num_envs_per_task, axis=0)
+        problems = [
+            problem for task in tasks for problem in [read_task(task)] * self._num_envs_per_task
+        ]
+        self._goals = np.array([problem.goal for problem in problems], dtype=np.float32)
+        self._winds = np.array([problem.wind for problem in problems], dtype=np.float32)
+        self._sparse = np.array([problem.sparse for problem in problems])
 
     def reset(
         self,
@@ -108,21 +125,23 @@ class NavigationVectorEnv(VectorEnv[Any, Any, Any]):
             raise InvalidActionError(f"action: row {row} is {actions[row]}; must be finite.")
         active = self._step_counts < self.max_episode_steps
         moves = np.clip(actions, -1.0, 1.0) * np.float32(STEP_SIZE)
-        self._positions += np.where(active[:, None], moves, np.float32(0.0))
+        self._positions += np.where(active[:, None], moves + self._winds, np.float32(0.0))
         self._step_counts += active
         distances = np.linalg.norm(self._positions - self._goals, axis=1)
-        rewards = np.where(active, -distances, 0.0).astype(np.float64)
+        near = distances <= SPARSE_RADIUS
+        rewards = np.where(self._sparse, near * (1.0 - distances), -distances)
+        rewards = np.where(active, rewards, 0.0).astype(np.float64)
         truncated = self._step_counts >= self.max_episode_steps
-        success = distances <= SUCCESS_RADIUS
+        success = np.where(self._sparse, near, distances <= SUCCESS_RADIUS)
         info = {"success": success, "is_success": success}
         return self._positions.copy(), rewards, np.zeros_like(truncated), truncated, info
 
 
 class NavigationEnv(gymnasium.Env[npt.NDArray[np.float32], npt.NDArray[np.float32]]):
-    """One point with one goal.
+    """One point with one task.
 
     Args:
-        goal: Position to reach, metres.
+        goal: Position to reach, metres; or a task.
         max_episode_steps: Horizon.
         render_mode: None or ``"rgb_array"``.
     """
@@ -131,16 +150,17 @@ class NavigationEnv(gymnasium.Env[npt.NDArray[np.float32], npt.NDArray[np.float3
 
     def __init__(
         self,
-        goal: Sequence[float] = (0.5, 0.5),
+        goal: Sequence[float] | Task = (0.5, 0.5),
         max_episode_steps: int = 100,
         render_mode: str | None = None,
     ) -> None:
         self.observation_space = OBSERVATION_SPACE
         self.action_space = ACTION_SPACE
         self.render_mode = render_mode
-        self.goal = (float(goal[0]), float(goal[1]))
+        task = goal if isinstance(goal, Task) else navigation_task(goal)
+        self.goal = read_task(task).goal
         self._path: list[npt.NDArray[np.float32]] = []
-        self._vec = NavigationVectorEnv([navigation_task(self.goal)], 1, max_episode_steps)
+        self._vec = NavigationVectorEnv([task], 1, max_episode_steps)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -184,72 +204,38 @@ class NavigationEnv(gymnasium.Env[npt.NDArray[np.float32], npt.NDArray[np.float3
         return picture
 
 
-class NavigationTasks(TaskDistribution):
-    """Goals uniform on a square.
-
-    Args:
-        max_episode_steps: Horizon, at least 1.
-        goal_range: Half the side of the square, metres, above 0.
-    """
-
-    tasks_per_vec = 64
-
-    def __init__(self, max_episode_steps: int = 100, goal_range: float = GOAL_RANGE) -> None:
-        if max_episode_steps < 1:
-            raise ConfigError(f"max_episode_steps: got {max_episode_steps}; must be at least 1.")
-        if not 0 < goal_range < np.inf:
-            raise ConfigError(f"goal_range: got {goal_range}; must be finite and above 0.")
-        self.observation_space = OBSERVATION_SPACE
-        self.action_space = ACTION_SPACE
-        self.max_episode_steps = max_episode_steps
-        self.goal_range = goal_range
-
-    def sample(self, num_tasks: int, rng: np.random.Generator) -> list[Task]:
-        """Draws goals."""
-        goals = rng.uniform(-self.goal_range, self.goal_range, size=(num_tasks, 2))
-        return [navigation_task(goal) for goal in goals.tolist()]
-
-    def make_env(self, task: Task, render_mode: str | None = None) -> NavigationEnv:
-        """Builds one point with its goal."""
-        return NavigationEnv(_goal_of(task), self.max_episode_steps, render_mode)
-
-    def make_vec(self, tasks: Sequence[Task], num_envs_per_task: int) -> NavigationVectorEnv:
-        """Builds all rows as one array."""
-        return NavigationVectorEnv(tasks, num_envs_per_task, self.max_episode_steps)
-
-    def describe(self) -> dict[str, Any]:
-        """Adds the range of the goals."""
-        return {**super().describe(), "goal_range": self.goal_range}
-
-
-def navigation(seed: int = 0, *, max_episode_steps: int = 100) -> Benchmark:
-    """2-D navigation; training and test goals are drawn from the same square.
-
-    Args:
-        seed: Recorded in the manifest; the goals themselves are drawn by whoever samples.
-        max_episode_steps: Horizon.
-    """
-    return Benchmark(
-        name="navigation",
-        train=NavigationTasks(max_episode_steps),
-        test=NavigationTasks(max_episode_steps),
-        seed=seed,
-        settings={"step_size": STEP_SIZE, "success_radius": SUCCESS_RADIUS},
-    )
-
-
 def navigation_task(goal: Sequence[float]) -> Task:
     """The task of reaching ``goal``."""
     return Task(FAMILY, {"goal": [float(goal[0]), float(goal[1])]})
 
 
-def _goal_of(task: Task) -> tuple[float, float]:
-    goal: Any = task.parameters.get("goal")
-    is_goal = (
-        isinstance(goal, list)
-        and len(goal) == 2
-        and all(isinstance(coordinate, int | float) for coordinate in goal)
+def sparse_task(goal: Sequence[float]) -> Task:
+    """The task of reaching ``goal``, with reward near it only."""
+    return Task(SPARSE_FAMILY, {"goal": [float(goal[0]), float(goal[1])]})
+
+
+def wind_task(wind: Sequence[float], goal: Sequence[float]) -> Task:
+    """The task of reaching ``goal`` in a ``wind``."""
+    return Task(WIND_FAMILY, {"goal": [float(x) for x in goal], "wind": [float(x) for x in wind]})
+
+
+def read_task(task: Task) -> Problem:
+    """What a task asks.
+
+    Raises:
+        TaskError: If it is none of the three families', or lacks two numbers where they belong.
+    """
+    fields = {FAMILY: ("goal",), SPARSE_FAMILY: ("goal",), WIND_FAMILY: ("goal", "wind")}
+    parameters = task.parameters
+    pairs = {name: parameters.get(name) for name in fields.get(task.family, ())}
+    valid = pairs and all(
+        isinstance(pair, list) and len(pair) == 2 and all(type(x) in (int, float) for x in pair)
+        for pair in pairs.values()
     )
-    if task.family != FAMILY or not is_goal:
-        raise TaskError(f"task: got {task!r}; needs family {FAMILY!r} and a goal of two numbers.")
-    return goal[0], goal[1]
+    if not valid:
+        raise TaskError(
+            f"task: got {task!r}; needs family {FAMILY!r} and a goal of two numbers, "
+            f"{SPARSE_FAMILY!r} likewise, or {WIND_FAMILY!r} and a wind of two numbers too."
+        )
+    found: Any = {name: (pair[0], pair[1]) for name, pair in pairs.items() if pair}
+    return Problem(**found, sparse=task.family == SPARSE_FAMILY)
