@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from recipes import (
 from rich.console import Console
 from scipy.stats import bootstrap
 
-from metarl.evaluation import Evaluation, EvaluationRow
+from metarl.evaluation import Evaluation
 from metarl.evaluation.figures import adaptation_figure
 
 FIELDS = {
@@ -62,7 +61,7 @@ def write_card(recipe: Recipe, found: dict[str, list[Evaluation]], runs: Path) -
     a_run = next(iter(folders.values()))[0]
     card = {
         "command": f"python scripts/result_card.py {recipe.name}",
-        "protocol": next(iter(found.values()))[0].protocol,
+        "protocol": protocol_of(next(iter(found.values()))[0]),
         "training_steps": recipe.total_timesteps,
         "seeds": list(SEEDS),
         "manifest": json.loads((a_run / "manifest.json").read_text())["digest"],
@@ -80,8 +79,18 @@ def write_card(recipe: Recipe, found: dict[str, list[Evaluation]], runs: Path) -
     results.mkdir(exist_ok=True)
     (results / f"{recipe.name}.json").write_text(json.dumps(card, indent=2) + "\n")
     (results / f"{recipe.name}.md").write_text(as_markdown(recipe, card))
-    pooled = {variant: pool(evaluations) for variant, evaluations in found.items()}
-    (results / f"{recipe.name}.png").write_bytes(adaptation_figure(pooled))
+    (results / f"{recipe.name}.png").write_bytes(adaptation_figure(found))
+
+
+def protocol_of(evaluation: Evaluation) -> dict[str, Any]:
+    """The protocol and what the benchmark adds to it."""
+    header = evaluation.header
+    return {
+        "benchmark": header.benchmark,
+        **header.protocol.model_dump(mode="json"),
+        "num_tasks": len(header.tasks),
+        "max_episode_steps": header.max_episode_steps,
+    }
 
 
 def figures(evaluations: list[Evaluation], field: str) -> dict[str, Any] | None:
@@ -125,17 +134,6 @@ def seconds_per_iteration(folders: list[Path]) -> float:
         with (folder / "metrics.csv").open(newline="") as file:
             seconds += [float(line["time/iteration_s"]) for line in csv.DictReader(file)]
     return float(np.median(seconds))
-
-
-def pool(evaluations: list[Evaluation]) -> Evaluation:
-    """All seeds' rows as one evaluation, every (seed, task) a task of its own."""
-    rows: list[EvaluationRow] = []
-    for evaluation in evaluations:
-        offset = 1 + max((row.task_index for row in rows), default=-1)
-        rows += [replace(row, task_index=row.task_index + offset) for row in evaluation.rows]
-    protocol = evaluations[0].protocol
-    num_tasks = f"{len(evaluations)} seeds x {protocol['num_tasks']}"
-    return Evaluation(rows, {**protocol, "num_tasks": num_tasks})
 
 
 def as_markdown(recipe: Recipe, card: dict[str, Any]) -> str:
