@@ -10,7 +10,9 @@ from importlib.metadata import version
 import tyro
 
 from metarl.agents import ALGORITHMS
-from metarl.cli.evaluating import evaluate_run, print_evaluation
+from metarl.cli.cards import card_runs
+from metarl.cli.comparing import compare_runs
+from metarl.cli.evaluating import evaluate_run
 from metarl.cli.listing import list_tasks
 from metarl.cli.loading import load_run
 from metarl.cli.output import ERR, OUT, say
@@ -18,7 +20,7 @@ from metarl.cli.parity import check_metaworld
 from metarl.cli.training import config_type, train, training_command
 from metarl.errors import MetarlError
 
-__all__ = ["config_type", "evaluate_run", "load_run", "main", "print_evaluation", "train"]
+__all__ = ["config_type", "evaluate_run", "load_run", "main", "train"]
 
 
 def _train_help() -> int:
@@ -33,6 +35,8 @@ _TRAINING: dict[str, Callable[..., int]] = {
 _COMMANDS: dict[str, Callable[..., int]] = {
     "train": _train_help,
     "evaluate": evaluate_run,
+    "compare": compare_runs,
+    "card": card_runs,
     "tasks": list_tasks,
     "check-metaworld": check_metaworld,
 }

@@ -96,7 +96,7 @@ def score_matrix(evaluations: Sequence[Evaluation], field: str, step: int) -> Sc
 
 
 def check_comparable(evaluations: Sequence[Evaluation]) -> None:
-    """Checks that evaluations are of the same tasks under the same protocol, seeds apart.
+    """Checks that evaluations are of the same tasks under the same protocol, random seeds apart.
 
     Raises:
         EvaluationError: If there is none, or they differ in protocol.
@@ -110,13 +110,19 @@ def check_comparable(evaluations: Sequence[Evaluation]) -> None:
             raise ManifestMismatchError(
                 f"evaluations are of different tasks: {_name(first)} and {_name(other)}"
             )
-        ours, theirs = (each.protocol.model_dump(exclude={"seed"}) for each in (first, other))
+        ours, theirs = _conditions(first), _conditions(other)
         differing = [name for name, value in ours.items() if theirs[name] != value]
         if differing:
             raise EvaluationError(
                 "evaluations differ in protocol: "
                 + "; ".join(f"{name}: {ours[name]!r} and {theirs[name]!r}" for name in differing)
             )
+
+
+def _conditions(evaluation: Evaluation) -> dict[str, object]:
+    """What two evaluations must share, beside their tasks."""
+    chosen = evaluation.protocol.model_dump(exclude={"seed", "tasks", "num_tasks"})
+    return {**chosen, "max_episode_steps": evaluation.header.max_episode_steps}
 
 
 def _success(evaluations: Sequence[Evaluation], field: str, step: int) -> Estimate | None:
