@@ -35,11 +35,7 @@ def evaluate_expert(
         ConfigError: If a task isn't Meta-World's.
     """
     tasks = header.tasks
-    foreign = sorted({task.family for task in tasks} - set(FAMILIES))
-    if foreign:
-        raise ConfigError(
-            f"controls: there is no scripted expert of {', '.join(foreign)}; Meta-World's only."
-        )
+    check_expert(tasks)
     rows: list[EvaluationRow] = []
     for start in range(0, len(tasks), TASKS_PER_BATCH):
         rows += _play(tasks[start : start + TASKS_PER_BATCH], header.max_episode_steps, start)
@@ -51,6 +47,21 @@ def evaluate_expert(
     return Evaluation(
         rows, replace(header, protocol=protocol, subject={"algorithm": "scripted expert"})
     )
+
+
+def check_expert(tasks: Sequence[Task] | None) -> None:
+    """Checks that there is an expert of every task.
+
+    Raises:
+        ConfigError: If there isn't.
+    """
+    families = {task.family for task in tasks or ()}
+    if not families or families - set(FAMILIES):
+        others = ", ".join(sorted(families - set(FAMILIES))) or "infinitely many tasks"
+        raise ConfigError(
+            f"controls: got expert; there is no scripted one of {others}, only of Meta-World's "
+            "families."
+        )
 
 
 def _play(tasks: Sequence[Task], horizon: int, first_index: int) -> list[EvaluationRow]:

@@ -13,12 +13,12 @@ import numpy as np
 import tyro
 
 from metarl.agents import ALGORITHMS
+from metarl.cli.loading import evaluation_folder, load_evaluation
 from metarl.cli.output import say
 from metarl.cli.training import config_type
 from metarl.errors import CheckpointError, EvaluationError
 from metarl.evaluation.cards import Card, CardEntry, card_json, card_markdown
 from metarl.evaluation.figures import adaptation_figure
-from metarl.evaluation.result import Evaluation
 from metarl.runs import RunFolder
 from metarl.storage import read_json, write_file, write_json
 
@@ -102,7 +102,7 @@ def entries_of(runs: Sequence[Path], split: str = "test") -> dict[str, CardEntry
     for group in groups.values():
         entries[_label(group[0], entries)] = entry_of(group, "", split)
     for name in ("pretrained", "untrained", "expert"):
-        having = [run for run in runs if (run / _folder(split, name)).is_dir()]
+        having = [run for run in runs if evaluation_folder(run, split, name).is_dir()]
         if having:
             entries[name] = entry_of(having[:1] if name == "expert" else having, name, split)
     return entries
@@ -116,7 +116,7 @@ def entry_of(runs: Sequence[Path], control: str = "", split: str = "test") -> Ca
         control: Name of the control whose rows to take, instead of the runs' own.
         split: Held-out tasks, or those trained on.
     """
-    evaluations = [Evaluation.load(run / _folder(split, control)) for run in runs]
+    evaluations = [load_evaluation(run, split, control) for run in runs]
     subjects = [each.header.subject for each in evaluations]
     seeds = [int(subject.get("seed", 0)) for subject in subjects]
     steps = max(int(subject.get("num_timesteps", 0)) for subject in subjects)
@@ -169,23 +169,17 @@ def command_of(config: Mapping[str, Any]) -> str:
 
 def evaluation_command(run: Path, split: str = "test") -> str:
     """The command that evaluates a run as it was evaluated; defaults are left out."""
-    folder = run / _folder(split, "")
-    protocol = Evaluation.load(folder).protocol
+    protocol = load_evaluation(run, split).protocol
     words = ["metarl", "evaluate", str(run)]
     for name, value in protocol.model_dump(mode="json", exclude_defaults=True).items():
         values = value if isinstance(value, list) else [value]
         words += [f"--{name.replace('_', '-')}", *(str(one) for one in values)]
     if split != "test":
         words += ["--split", split]
-    controls = sorted(path.name for path in (folder / "controls").glob("*"))
+    controls = sorted(path.name for path in evaluation_folder(run, split).glob("controls/*"))
     if controls:
         words += ["--controls", *controls]
     return shlex.join(words)
-
-
-def _folder(split: str, control: str) -> Path:
-    own = Path("evaluation") / split
-    return own / "controls" / control if control else own
 
 
 def _label(run: Path, taken: Mapping[str, Any]) -> str:

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 import tyro
 
+from metarl.cli.loading import load_evaluation
 from metarl.cli.output import OUT, say
 from metarl.evaluation.comparison import compare
 from metarl.evaluation.figures import comparison_figure
-from metarl.evaluation.result import Evaluation
 from metarl.evaluation.tables import comparison_table
 from metarl.storage import write_file, write_json
 
@@ -37,7 +37,9 @@ def compare_runs(
         split: Held-out tasks, or those trained on.
         output: Where files go; by default into the first run's folder of evaluations.
     """
-    first, second = ([_load(run, split) for run in runs] for runs in ((a, *more_a), (b, *more_b)))
+    first, second = (
+        [load_evaluation(run, split) for run in runs] for runs in ((a, *more_a), (b, *more_b))
+    )
     labels = (a.name or str(a), b.name or str(b))
     comparison = compare(first, second, labels if labels[0] != labels[1] else (str(a), str(b)))
     OUT.print(comparison_table(comparison))
@@ -49,9 +51,3 @@ def compare_runs(
         write_file(folder / f"comparison.{kind}", comparison_figure(comparison, kind))
     say(f"figure and numbers: {folder}")
     return 0
-
-
-def _load(run: Path, split: str) -> Evaluation:
-    """A run's saved evaluation; a folder of rows is taken as it is."""
-    folder = run / "evaluation" / split
-    return Evaluation.load(folder if folder.is_dir() else run)

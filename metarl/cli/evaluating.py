@@ -14,13 +14,13 @@ from metarl.cli.cards import write_card
 from metarl.cli.controls import linked_control, pretrained_control, untrained
 from metarl.cli.loading import benchmark_of, load_run
 from metarl.cli.output import OUT, counting, say
-from metarl.cli.upstream import run_as_upstream
-from metarl.envs.metaworld.expert import evaluate_expert
+from metarl.cli.upstream import GOALS_PER_FAMILY, check_upstream, run_as_upstream
+from metarl.envs.metaworld.expert import check_expert, evaluate_expert
 from metarl.evaluation import Evaluation, evaluate
 from metarl.evaluation.controls import Control, worth_lines
 from metarl.evaluation.figures import adaptation_figure
 from metarl.evaluation.protocol import Preset, resolve_protocol
-from metarl.evaluation.tables import gain_lines, percent, summary_table
+from metarl.evaluation.tables import count, gain_lines, percent, summary_table
 from metarl.evaluation.upstream import UpstreamResult
 from metarl.runs import RunFolder
 from metarl.storage import write_file, write_json
@@ -89,6 +89,11 @@ def evaluate_run(
     )
     agent = load_run(run, num_workers=num_workers)
     distribution = _distribution(run, agent, split, max_episode_steps)
+    # What can't be done is refused before anything takes its time.
+    if "expert" in controls:
+        check_expert(None if distribution is None else distribution.tasks)
+    if as_upstream:
+        check_upstream(RunFolder(run).config(), protocol)
 
     def measure(subject: Any, what: str) -> Evaluation:
         with counting(what) as progress:
@@ -167,7 +172,8 @@ def _show_upstream(upstream: UpstreamResult, own: Evaluation, folder: Path) -> N
     ours = own.summary()[upstream.adaptation_steps].success_any
     assert ours is not None
     say(
-        f"success at any step after {upstream.adaptation_steps} adaptation step(s): "
-        f"{percent(ours)} by our rows, {100 * upstream.success_rate:.0f} % by metaworld.evaluation."
+        f"success at any step after {count(upstream.adaptation_steps, 'adaptation step')}: "
+        f"{percent(ours)} by our rows; by metaworld.evaluation, on {GOALS_PER_FAMILY} goals of "
+        f"each family, {100 * upstream.success_rate:.0f} %."
     )
     say(upstream.explanation)

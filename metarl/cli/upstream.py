@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,7 @@ def run_as_upstream(run: Path, agent: Agent, protocol: EvaluationProtocol) -> Up
         ConfigError: If the benchmark isn't one of ML1, ML10, ML25 and ML45, or nothing is adapted.
     """
     config = RunFolder(run).config()
-    if protocol.num_adaptation_steps < 1:
-        raise ConfigError("num_adaptation_steps: got 0; Meta-World's evaluation adapts.")
+    check_upstream(config, protocol)
     envs, per_family = _make_envs(config, agent)
     try:
         return evaluate_as_upstream(
@@ -44,13 +44,24 @@ def run_as_upstream(run: Path, agent: Agent, protocol: EvaluationProtocol) -> Up
         envs.close()
 
 
-def _make_envs(config: dict[str, Any], agent: Agent) -> tuple[Any, int]:
-    name, _, family = str(config["benchmark"]).partition("/")
+def check_upstream(config: Mapping[str, Any], protocol: EvaluationProtocol) -> None:
+    """Checks that Meta-World's evaluation applies to a run.
+
+    Raises:
+        ConfigError: If the benchmark isn't one of ML1, ML10, ML25 and ML45, or nothing is adapted.
+    """
+    if protocol.num_adaptation_steps < 1:
+        raise ConfigError("num_adaptation_steps: got 0; Meta-World's evaluation adapts.")
+    name = str(config["benchmark"]).partition("/")[0]
     if name not in ("ml1", "ml10", "ml25", "ml45"):
         raise ConfigError(
             f"as_upstream: got benchmark {config['benchmark']!r}; Meta-World's evaluation takes "
             "ml1/<family>, ml10, ml25 and ml45."
         )
+
+
+def _make_envs(config: Mapping[str, Any], agent: Agent) -> tuple[Any, int]:
+    name, _, family = str(config["benchmark"]).partition("/")
     per_family = ENVS_PER_FAMILY.get(name, 4)
     settings: dict[str, Any] = {
         "seed": config["benchmark_seed"],

@@ -29,7 +29,7 @@ UNKNOWN = (
 
 
 def worth_lines(evaluation: Evaluation, controls: Mapping[str, Evaluation]) -> list[str]:
-    """What meta-learning was worth, a sentence per adaptation step.
+    """What meta-learning was worth, in return and final success, per adaptation step.
 
     Args:
         evaluation: Of the meta-trained agent.
@@ -43,14 +43,12 @@ def worth_lines(evaluation: Evaluation, controls: Mapping[str, Evaluation]) -> l
     if control is None:
         return [UNKNOWN] if evaluation.steps[1:] else []
     comparison = compare([evaluation], [control], ("this run", "pretrained"))
-    field = "success_final" if comparison.line("success_final", 0) else "episode_return"
-    before = comparison.line(field, 0)
-    assert before is not None
     sentences = []
     for step in evaluation.steps[1:]:
-        line = comparison.line(field, step)
-        assert line is not None
-        sentences.append(_worth(before, line))
+        for field in ("episode_return", "success_final"):
+            before, line = comparison.line(field, 0), comparison.line(field, step)
+            if before is not None and line is not None:
+                sentences.append(_worth(before, line))
     return sentences
 
 
@@ -62,13 +60,14 @@ def _worth(before: PairedLine, line: PairedLine) -> str:
         verdict = "meta-learning was worth that much"
     else:
         verdict = "meta-learning did harm"
-    gain = line.a.mean - before.a.mean
-    share = ""
-    if gain > 0:
-        own = (line.b.mean - before.b.mean) / gain
-        share = f" The control's own gain from adapting is {100 * own:.0f} % of this run's."
+    gain, control_gain = line.a.mean - before.a.mean, line.b.mean - before.b.mean
+    share = (
+        f"; the control gains {100 * control_gain / gain:.0f} % of what this run gains by adapting"
+        if gain > 0
+        else ""
+    )
     return (
-        f"after {count(line.adaptation_step, 'step')}, {FIELD_NAMES[line.field]}: {show(line.a)} "
-        f"against {show(line.b)} of the pretrained control adapted the same way; difference "
-        f"{show(line.difference)}: {verdict}.{share}"
+        f"after {count(line.adaptation_step, 'step')}, {FIELD_NAMES[line.field]}: "
+        f"{show(line.difference, sign=True)} against the pretrained control adapted the same way: "
+        f"{verdict}{share}"
     )

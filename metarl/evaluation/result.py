@@ -177,6 +177,8 @@ class Evaluation:
             EvaluationError: If a file is missing, damaged, or isn't what was written.
         """
         folder = Path(folder)
+        if not (folder / HEADER).is_file():
+            raise EvaluationError(f"{folder}: holds no evaluation (it lacks {HEADER})")
         try:
             header = read_json(folder / HEADER)
             content = (folder / ROWS).read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from metarl.evaluation.comparison import Comparison
@@ -27,11 +28,11 @@ def summary_table(
         evaluations: Each method's runs by its label; a single method may have an empty label.
         title: Heading of the table.
     """
-    table = Table(title=title)
+    table = Table(title=title, box=SIMPLE)
     if any(evaluations):
-        table.add_column("")
+        table.add_column("", no_wrap=True)
     for heading in ("steps", *FIELD_NAMES.values()):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading.replace(", ", ",\n"), justify="right", no_wrap=True)
     for label, runs in evaluations.items():
         for line in summarise(runs):
             table.add_row(*([label] if any(evaluations) else []), *_cells(line))
@@ -40,23 +41,24 @@ def summary_table(
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """A paired comparison, line by line."""
+    """A paired comparison, quantity by quantity; intervals are of the differences."""
     first, second = comparison.labels
-    table = Table(title=f"{comparison.header['benchmark']}: {first} against {second}")
-    table.add_column("steps", justify="right")
+    table = Table(title=f"{comparison.header['benchmark']}: {first} against {second}", box=SIMPLE)
     table.add_column("")
-    for heading in (first, second, "difference", f"P({first} better)"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for line in comparison.lines:
-        show = number if line.field == "episode_return" else percent
-        table.add_row(
-            str(line.adaptation_step),
-            FIELD_NAMES[line.field],
-            show(line.a),
-            show(line.b),
-            show(line.difference),
-            number(line.probability, digits=2),
-        )
+    for heading in ("steps", first, second, "difference", "P(first better)"):
+        table.add_column(heading, justify="right", no_wrap=heading in ("difference", "steps"))
+    for field, name in FIELD_NAMES.items():
+        for line in [line for line in comparison.lines if line.field == field]:
+            show = number if field == "episode_return" else percent
+            table.add_row(
+                name,
+                str(line.adaptation_step),
+                show(line.a).partition(" [")[0],
+                show(line.b).partition(" [")[0],
+                show(line.difference, sign=True),
+                number(line.probability, digits=2),
+            )
+        table.add_section()
     return table
 
 
@@ -79,16 +81,20 @@ def number(value: Estimate, *, digits: int | None = None, sign: bool = False) ->
     """An estimate with its interval."""
     if digits is None:
         digits = 0 if abs(value.mean) >= 100 else 1
-    if sign:
-        return f"{value.mean:+.{digits}f} [{value.low:+.{digits}f}, {value.high:+.{digits}f}]"
-    return f"{value.mean:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
+    return _shown(value, 1.0, digits, "", sign)
 
 
-def percent(value: Estimate | None) -> str:
+def percent(value: Estimate | None, *, sign: bool = False) -> str:
     """A rate with its interval, in percent; a dash where there is none."""
-    if value is None:
-        return "-"
-    return f"{100 * value.mean:.0f} % [{100 * value.low:.0f}, {100 * value.high:.0f}]"
+    return "-" if value is None else _shown(value, 100.0, 0, " %", sign)
+
+
+def _shown(value: Estimate, scale: float, digits: int, unit: str, sign: bool) -> str:
+    style = f"{'+' if sign else ''}.{digits}f"
+    mean, low, high = (
+        format(scale * end + 0.0, style) for end in (value.mean, value.low, value.high)
+    )
+    return f"{mean}{unit} [{low}, {high}]"
 
 
 def _cells(line: StepSummary) -> list[str]:
