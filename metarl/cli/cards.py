@@ -149,7 +149,7 @@ def command_of(config: Mapping[str, Any]) -> str:
     algorithm = str(config["algorithm"])
     defaults = config_type(ALGORITHMS[algorithm]).model_fields
     words = ["metarl", "train", algorithm]
-    inner = ALGORITHMS[algorithm].config_type().model_dump(mode="json")
+    inner = defaults["agent"].default.model_dump(mode="json")
     given = {
         name: value
         for name, value in config.items()

@@ -142,6 +142,8 @@ def print_evaluation(found: Mapping[str, Evaluation], title: str) -> None:
     """Prints summaries, what adaptation gained and what meta-learning was worth."""
     OUT.print(summary_table(_labelled(found), title))
     own = found[THIS_RUN]
+    if own.header.split == "test" and own.header.shares_tasks:
+        say("not held out: this benchmark's test tasks are among its training tasks")
     how = "the mean action" if own.protocol.evaluation_actions == "mean" else "sampled actions"
     OUT.print(f"by {how}; mean over tasks [95 % interval]", style="dim")
     for line in gain_lines(own.summary()):

@@ -83,6 +83,7 @@ def card_json(card: Card) -> dict[str, Any]:
             "max_episode_steps": header["max_episode_steps"],
         },
         "manifest": header["manifest"],
+        "shares_tasks": header["shares_tasks"],
         "versions": dict(card.versions),
         "hardware": dict(card.hardware),
         "notes": list(card.notes),
@@ -111,6 +112,7 @@ def card_markdown(data: Mapping[str, Any], picture: str | None = None) -> str:
         f"Each step learns from {count(protocol['adaptation_episodes'], 'episode')} with sampled "
         f"actions; results are by {acting}, {count(protocol['evaluation_episodes'], 'episode')} "
         "per task.",
+        *(["Nothing is held out: its test tasks are trained on."] if data["shares_tasks"] else []),
         *(f"\n{note}" for note in data["notes"]),
         "",
     ]

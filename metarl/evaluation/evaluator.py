@@ -169,6 +169,7 @@ def make_header(
         max_episode_steps=distribution.max_episode_steps,
         tasks=tuple(tasks),
         manifest=benchmark.manifest()["digest"],
+        shares_tasks=benchmark.shares_tasks,
         subject=subject,
         versions={name: version(name) for name in PACKAGES},
         seconds=seconds,

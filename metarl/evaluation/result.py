@@ -41,6 +41,7 @@ class EvaluationHeader:
         max_episode_steps: Horizon of every episode.
         tasks: The tasks, by ``task_index``.
         manifest: Digest of the benchmark's split manifest.
+        shares_tasks: Whether test tasks are trained on, so that nothing is held out.
         subject: What was evaluated, as JSON data: ``algorithm``, ``seed``, ``iteration``,
             ``num_timesteps`` for an agent.
         versions: Versions of the packages that the rows depend on.
@@ -53,6 +54,7 @@ class EvaluationHeader:
     max_episode_steps: int
     tasks: tuple[Task, ...]
     manifest: str
+    shares_tasks: bool = False
     subject: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
@@ -65,6 +67,7 @@ class EvaluationHeader:
             "split": self.split,
             "max_episode_steps": self.max_episode_steps,
             "manifest": self.manifest,
+            "shares_tasks": self.shares_tasks,
             "subject": dict(self.subject),
             "versions": dict(self.versions),
             "seconds": self.seconds,
@@ -86,6 +89,7 @@ class EvaluationHeader:
                 max_episode_steps=int(data["max_episode_steps"]),
                 tasks=tuple(Task.from_json(task) for task in data["tasks"]),
                 manifest=str(data["manifest"]),
+                shares_tasks=bool(data["shares_tasks"]),
                 subject=dict(data["subject"]),
                 versions=dict(data["versions"]),
                 seconds=float(data["seconds"]),

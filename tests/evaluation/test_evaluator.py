@@ -158,6 +158,7 @@ def test_the_protocol_is_recorded():
     assert [task.digest for task in header.tasks] == [
         row.task for row in evaluation.rows if (row.adaptation_step, row.episode) == (0, 0)
     ]
+    assert header.shares_tasks is False
     assert header.versions["metarl"] == version("metarl")
     assert header.seconds > 0
 
