@@ -57,6 +57,10 @@ class CheckpointError(MetarlError):
     """A checkpoint is missing, incomplete or damaged."""
 
 
+class EvaluationError(MetarlError):
+    """Rows of an evaluation are missing, damaged, not finite, or don't fit together."""
+
+
 class InvalidActionError(MetarlError, ValueError):
     """An action is not a finite number or has the wrong shape."""
 

@@ -9,6 +9,7 @@
     RUN/tensorboard/           the same for TensorBoard
     RUN/checkpoints/iteration-000021/
     RUN/evaluation/            written by ``metarl evaluate``
+    RUN/controls.json          which run is its pretrained control, if there is one
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from metarl.evaluation import Evaluation
 from metarl.evaluation.figures import adaptation_figure
-from metarl.evaluation.result import comparison_table
+from metarl.evaluation.tables import summary_table
 from metarl.storage import write_file
 
 RECIPE = RECIPES["ml1-reach"]
@@ -32,13 +32,13 @@ def main() -> int:
     options = parser.parse_args()
     console = Console()
     began = time.perf_counter()
-    found: dict[str, Evaluation] = {}
+    found: dict[str, list[Evaluation]] = {}
     for variant in ["MAML"] if options.no_control else list(RECIPE.variants):
         where = (RECIPE, variant, options.seed, options.runs, options.workers)
         if code := train_or_resume(*where, console):
             return code
-        found[variant] = evaluate_run(*where)
-    console.print(comparison_table(found, "50 goals of reach-v3 that training never saw"))
+        found[variant] = [evaluate_run(*where)]
+    console.print(summary_table(found, "50 goals of reach-v3 that training never saw"))
     console.print(
         "By the mean action, one episode per goal; mean over goals [95 % interval]. Each "
         "adaptation step learns from 10 episodes with sampled actions.",
@@ -47,9 +47,7 @@ def main() -> int:
     )
     folder = run_folder(RECIPE, "MAML", options.seed, options.runs) / "evaluation" / "test"
     write_file(folder / "comparison.png", adaptation_figure(found))
-    console.print(
-        f"\nreport: {folder} (comparison.png, episodes.csv, summary.json)", soft_wrap=True
-    )
+    console.print(f"\nreport: {folder} (comparison.png, rows.csv, summary.json)", soft_wrap=True)
     console.print(
         "\nWhat this shows: the policy adapts to goals that it was never trained on. The control "
         "is the same training with inner learning rate 0, adapted the same way: only what MAML "

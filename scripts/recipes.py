@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress
 
 from metarl.agents import MAML
 from metarl.cli import load_run, train
+from metarl.cli.evaluating import THIS_RUN, save_evaluation
+from metarl.cli.output import counting
 from metarl.envs import make_benchmark
 from metarl.evaluation import Evaluation, evaluate
 from metarl.runs import RunFolder
@@ -133,15 +134,13 @@ def train_or_resume(
 def evaluate_run(recipe: Recipe, variant: str, seed: int, runs: Path, workers: int) -> Evaluation:
     """Evaluates one run on held-out tasks after 0, 1 and 2 adaptation steps, and saves that."""
     path = run_folder(recipe, variant, seed, runs)
-    agent = load_run(path)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        line = bar.add_task("evaluating on held-out tasks")
+    with counting("evaluating on held-out tasks") as progress:
         evaluation = evaluate(
-            agent,
+            load_run(path),
             num_tasks=recipe.num_tasks,
             num_adaptation_steps=2,
             num_workers=workers,
-            progress=lambda done, total: bar.update(line, completed=done, total=total),
+            progress=progress,
         )
-    evaluation.save(path / "evaluation" / "test")
+    save_evaluation({THIS_RUN: evaluation}, path / "evaluation" / "test")
     return evaluation

@@ -1,4 +1,5 @@
 import csv
+import inspect
 import json
 import os
 import re
@@ -17,6 +18,9 @@ from metarl import cli
 from metarl.agents import MAML, MAMLConfig
 from metarl.cli import config_type, load_run, main
 from metarl.envs import BENCHMARKS
+from metarl.evaluation import Evaluation, EvaluationProtocol
+from metarl.evaluation.controls import UNKNOWN
+from metarl.evaluation.tables import number
 
 TINY = [
     *("train", "maml", "--benchmark", "navigation", "--max-episode-steps", "6"),
@@ -83,7 +87,10 @@ def test_version(capsys):
         (["--help"], ["train", "evaluate", "tasks", "held-out tasks"]),
         (["train", "--help"], ["maml", "Meta-train a policy with MAML-TRPO"]),
         (["train", "maml", "--help"], ["--benchmark", "--run", "Ctrl-C", "Example: metarl train"]),
-        (["evaluate", "--help"], ["PATH", "--num-adaptation-steps", "--split", "episodes.csv"]),
+        (
+            ["evaluate", "--help"],
+            ["PATH", "--num-adaptation-steps", "--preset", "--controls", "rows.csv"],
+        ),
         (["tasks", "--help"], ["List the benchmarks"]),
     ],
 )
@@ -105,15 +112,17 @@ def test_help_of_training_shows_every_setting_with_its_description(capsys):
         assert field.description in text, name
 
 
-def test_help_of_evaluation_describes_every_option(capsys):
-    assert run_main("evaluate", "--help") == 0
+@pytest.mark.parametrize("name", ["evaluate", "compare", "card"])
+def test_help_describes_every_option(capsys, name):
+    assert run_main(name, "--help") == 0
     text = plain(capsys.readouterr().out)
-    assert cli.evaluate_run.__doc__ is not None
-    _, _, described = cli.evaluate_run.__doc__.partition("Args:")
-    for line in described.strip().splitlines():
-        name, _, description = line.strip().partition(": ")
-        assert description in text, name
-        assert name == "run" or f"--{name.replace('_', '-')}" in text
+    command = cli.COMMANDS[name]
+    arguments = (inspect.getdoc(command) or "").partition("Args:\n")[2]
+    described = [plain(one) for one in re.split(r"^    (?=\w)", arguments, flags=re.MULTILINE)[1:]]
+    names = [one.partition(": ")[0] for one in described]
+    assert names == list(inspect.signature(command).parameters)
+    for one in described:
+        assert one.partition(": ")[2] in text, one
 
 
 def test_tasks_lists_every_benchmark_and_family(capsys):
@@ -190,27 +199,33 @@ def test_evaluation_follows_training(run, capsys):
     assert "navigation, test tasks, iteration 3" in output
     assert output.splitlines()[-1] == f"rows, summary and figure: {folder}"
     assert {path.name for path in folder.iterdir()} == {
-        "episodes.csv",
+        "rows.csv",
+        "evaluation.json",
         "summary.json",
         "adaptation.png",
         "adaptation.svg",
     }
-    with (folder / "episodes.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [int(row["adaptation_step"]) for row in rows] == [0] * 5 + [1] * 5 + [2] * 5
-    summary = json.loads((folder / "summary.json").read_text())
-    assert summary["protocol"] == {
-        "benchmark": "navigation",
-        "shares_tasks": False,
-        "num_tasks": 5,
-        "num_adaptation_steps": 2,
-        "adaptation_episodes": 2,
-        "evaluation_episodes": 1,
-        "max_episode_steps": 6,
-        "seed": 0,
-    }
-    assert f"{summary['steps'][2]['episode_return']['mean']:.1f} [" in output
-    assert "mean over tasks [95 % interval, bootstrap over tasks]" in output
+    evaluation = Evaluation.load(folder)
+    assert [row.adaptation_step for row in evaluation.rows] == [0] * 5 + [1] * 5 + [2] * 5
+    assert evaluation.protocol == EvaluationProtocol(num_tasks=5, adaptation_episodes=2)
+    assert (evaluation.header.benchmark, evaluation.header.max_episode_steps) == ("navigation", 6)
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert evaluation.header.manifest == manifest["digest"]
+    for line in evaluation.summary():
+        assert number(line.episode_return) in output
+    assert "by the mean action; mean over tasks [95 % interval]" in output
+    assert UNKNOWN in output
+
+
+def test_a_preset_and_settings_that_replace_its_own(run):
+    arguments = ("--preset", "quick", "--evaluation-episodes", 2, "--max-episode-steps", 9)
+    assert run_main("evaluate", run, *arguments, "--num-workers", 0) == 0
+    evaluation = Evaluation.load(run / "evaluation" / "test")
+    assert evaluation.protocol == EvaluationProtocol.preset(
+        "quick", evaluation_episodes=2, max_episode_steps=9
+    )
+    assert evaluation.header.max_episode_steps == 9
+    assert {row.length for row in evaluation.rows} == {9}
 
 
 def test_each_split_is_evaluated_into_its_own_folder(run):
@@ -368,11 +383,24 @@ def test_an_incomplete_checkpoint_is_refused(capsys, run):
 @pytest.mark.parametrize(
     ("flag", "value", "message"),
     [
-        ("--num-tasks", 0, "num_tasks: got 0; must be at least 1"),
-        ("--num-adaptation-steps", -1, "num_adaptation_steps: got -1; must be at least 0"),
-        ("--adaptation-episodes", 0, "adaptation_episodes: got 0; must be at least 1"),
-        ("--evaluation-episodes", 0, "evaluation_episodes: got 0; must be at least 1"),
-        ("--seed", -1, "seed: got -1; must be at least 0"),
+        ("--num-tasks", 0, "num_tasks: got 0; Input should be greater than or equal to 1"),
+        (
+            "--num-adaptation-steps",
+            -1,
+            "num_adaptation_steps: got -1; Input should be greater than or equal to 0",
+        ),
+        (
+            "--adaptation-episodes",
+            0,
+            "adaptation_episodes: got 0; Input should be greater than or equal to 1",
+        ),
+        (
+            "--evaluation-episodes",
+            0,
+            "evaluation_episodes: got 0; Input should be greater than or equal to 1",
+        ),
+        ("--seed", -1, "seed: got -1; Input should be greater than or equal to 0"),
+        ("--preset", "metawrld", "metawrld"),
         ("--num-workers", -1, "num_workers: got -1; must be at least 0"),
         ("--split", "validation", "validation"),
     ],

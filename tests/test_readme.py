@@ -101,10 +101,10 @@ def test_metarl_lines_run_up_to_training_and_evaluation(tmp_path, monkeypatch):
         run.save_checkpoint(agent)
         return 0
 
-    def evaluate_briefly(agent, distribution, *, num_adaptation_steps, **settings) -> Evaluation:
-        brief = {"num_tasks": 2, "adaptation_episodes": 1, "num_workers": 0}
+    def evaluate_briefly(agent, distribution, protocol, **settings) -> Evaluation:
+        brief = {"num_tasks": 2, "adaptation_episodes": 1}
         return evaluate(
-            agent, distribution, num_adaptation_steps=num_adaptation_steps, **settings | brief
+            agent, distribution, protocol.model_copy(update=brief), **settings | {"num_workers": 0}
         )
 
     monkeypatch.chdir(tmp_path)

@@ -10,7 +10,9 @@ from importlib.metadata import version
 import tyro
 
 from metarl.agents import ALGORITHMS
-from metarl.cli.evaluating import evaluate_run, print_evaluation
+from metarl.cli.cards import card_runs
+from metarl.cli.comparing import compare_runs
+from metarl.cli.evaluating import evaluate_run
 from metarl.cli.listing import list_tasks
 from metarl.cli.loading import load_run
 from metarl.cli.output import ERR, OUT, say
@@ -18,7 +20,7 @@ from metarl.cli.parity import check_metaworld
 from metarl.cli.training import config_type, train, training_command
 from metarl.errors import MetarlError
 
-__all__ = ["config_type", "evaluate_run", "load_run", "main", "print_evaluation", "train"]
+__all__ = ["COMMANDS", "config_type", "evaluate_run", "load_run", "main", "train"]
 
 
 def _train_help() -> int:
@@ -30,9 +32,11 @@ _TRAINING: dict[str, Callable[..., int]] = {
     name: training_command(agent_type) for name, agent_type in ALGORITHMS.items()
 }
 # `train` stands here for the list of commands: `main` hands its arguments to _TRAINING.
-_COMMANDS: dict[str, Callable[..., int]] = {
+COMMANDS: dict[str, Callable[..., int]] = {
     "train": _train_help,
     "evaluate": evaluate_run,
+    "compare": compare_runs,
+    "card": card_runs,
     "tasks": list_tasks,
     "check-metaworld": check_metaworld,
 }
@@ -51,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     training = arguments[:1] == ["train"]
     try:
         code: int = tyro.extras.subcommand_cli_from_dict(
-            _TRAINING if training else _COMMANDS,
+            _TRAINING if training else COMMANDS,
             prog="metarl train" if training else "metarl",
             description=_DESCRIPTION,
             args=arguments[1:] if training else arguments,

@@ -3,65 +3,179 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
-from rich.progress import Progress
 
-from metarl.cli.loading import load_run
-from metarl.cli.output import ERR, OUT, say
+from metarl.cli.cards import write_card
+from metarl.cli.controls import linked_control, pretrained_control, untrained
+from metarl.cli.loading import benchmark_of, load_run
+from metarl.cli.output import OUT, counting, say
+from metarl.cli.upstream import GOALS_PER_FAMILY, check_upstream, run_as_upstream
+from metarl.envs.metaworld.expert import check_expert, evaluate_expert
 from metarl.evaluation import Evaluation, evaluate
+from metarl.evaluation.controls import Control, worth_lines
+from metarl.evaluation.figures import adaptation_figure
+from metarl.evaluation.protocol import Preset, resolve_protocol
+from metarl.evaluation.tables import count, gain_lines, percent, summary_table
+from metarl.evaluation.upstream import UpstreamResult
+from metarl.runs import RunFolder
+from metarl.storage import write_file, write_json
+from metarl.tasks import TaskDistribution
+
+THIS_RUN = "this run"
 
 
 def evaluate_run(
     run: Annotated[Path, tyro.conf.Positional],
-    num_adaptation_steps: int = 2,
-    adaptation_episodes: int = 10,
-    evaluation_episodes: int = 1,
+    preset: Preset | None = None,
+    num_adaptation_steps: int | None = None,
+    adaptation_episodes: int | None = None,
+    evaluation_episodes: int | None = None,
+    evaluation_actions: Literal["mean", "sampled"] | None = None,
     num_tasks: int | None = None,
+    tasks: tuple[str, ...] | None = None,
+    max_episode_steps: int | None = None,
     split: Literal["test", "train"] = "test",
     seed: int = 0,
+    controls: tuple[Control, ...] = (),
+    pretrained: Path | None = None,
+    as_upstream: bool = False,
+    card: bool = False,
     num_workers: int = os.cpu_count() or 1,
 ) -> int:
     """Evaluate a run's newest checkpoint on held-out tasks, before and after adaptation.
 
-    Prints a table and writes RUN/evaluation/<split>/: episodes.csv, summary.json, adaptation.png.
+    Prints a table and what meta-learning was worth, and writes RUN/evaluation/<split>/: rows.csv,
+    evaluation.json, summary.json, adaptation.png; the same for each control in controls/.
 
     Args:
         run: The run folder.
-        num_adaptation_steps: Results are given after 0, 1, ... this many steps.
-        adaptation_episodes: Episodes of experience before each step.
-        evaluation_episodes: Episodes counted per task and step.
-        num_tasks: Tasks to evaluate on; by default all.
+        preset: A whole protocol: metaworld (1 step from 10 episodes, 3 counted), finn2017 (3 steps
+            from 20 episodes, 20 counted, sampled actions, 40 tasks) or quick (10 tasks, 1 step from
+            5 episodes). Settings given beside it replace its own.
+        num_adaptation_steps: Results are given after 0, 1, ... this many steps; 2 by default.
+        adaptation_episodes: Episodes of experience before each step; 10 by default.
+        evaluation_episodes: Episodes counted per task and step; 1 by default.
+        evaluation_actions: Act by the mean while counted (the default), or sample.
+        num_tasks: Tasks drawn, spread over families; by default all.
+        tasks: Families or task digests to evaluate on.
+        max_episode_steps: Horizon; by default that of training.
         split: Held-out tasks, or those trained on.
         seed: Seed of the evaluation's randomness.
+        controls: untrained (random initialisation), pretrained (the same training without
+            meta-learning; trained now if there is none) and expert (Meta-World's scripted one);
+            the first two adapt as the run does.
+        pretrained: Run folder of the pretrained control, if there is one already.
+        as_upstream: Evaluate by metaworld.evaluation too, whose rate is biased, to compare.
+        card: Write RUN/card.md and card.json as well.
         num_workers: Processes that collect experience.
     """
-    agent = load_run(run)
-    benchmark = agent.benchmark
-    with Progress(console=ERR, transient=True) as bar:
-        line = bar.add_task("evaluating")
-        evaluation = evaluate(
-            agent,
-            benchmark.test if split == "test" else benchmark.train,
-            num_tasks=num_tasks,
-            num_adaptation_steps=num_adaptation_steps,
-            adaptation_episodes=adaptation_episodes,
-            evaluation_episodes=evaluation_episodes,
-            seed=seed,
-            num_workers=num_workers,
-            progress=lambda done, total: bar.update(line, completed=done, total=total),
-        )
-    print_evaluation(evaluation, f"{benchmark.name}, {split} tasks, iteration {agent.iteration}")
-    if split == "test" and benchmark.shares_tasks:
-        say("not held out: this benchmark's test tasks are among its training tasks")
-    folder = evaluation.save(run / "evaluation" / split)
+    given = {
+        "num_adaptation_steps": num_adaptation_steps,
+        "adaptation_episodes": adaptation_episodes,
+        "evaluation_episodes": evaluation_episodes,
+        "evaluation_actions": evaluation_actions,
+        "num_tasks": num_tasks,
+        "tasks": tasks,
+        "max_episode_steps": max_episode_steps,
+        "seed": seed,
+    }
+    protocol = resolve_protocol(
+        preset, **{name: value for name, value in given.items() if value is not None}
+    )
+    agent = load_run(run, num_workers=num_workers)
+    distribution = _distribution(run, agent, split, max_episode_steps)
+    # What can't be done is refused before anything takes its time.
+    if "expert" in controls:
+        check_expert(None if distribution is None else distribution.tasks)
+    if as_upstream:
+        check_upstream(RunFolder(run).config(), protocol)
+
+    def measure(subject: Any, what: str) -> Evaluation:
+        with counting(what) as progress:
+            return evaluate(
+                subject, distribution, protocol, num_workers=num_workers, progress=progress
+            )
+
+    asked = set(controls)
+    if pretrained is not None or linked_control(run) is not None:
+        asked.add("pretrained")
+    found = {THIS_RUN: measure(agent, "evaluating")}
+    if "untrained" in asked:
+        found["untrained"] = measure(untrained(agent), "untrained control")
+    if "pretrained" in asked:
+        control = pretrained_control(run, agent, pretrained, num_workers)
+        found["pretrained"] = measure(control, "pretrained control")
+    if "expert" in asked:
+        with counting("scripted expert") as progress:
+            found["expert"] = evaluate_expert(found[THIS_RUN].header, progress)
+    print_evaluation(found, f"{agent.benchmark.name}, {split} tasks, iteration {agent.iteration}")
+    folder = run / "evaluation" / split
+    save_evaluation(found, folder)
+    if as_upstream:
+        _show_upstream(run_as_upstream(run, agent, protocol), found[THIS_RUN], folder)
     say(f"rows, summary and figure: {folder}")
+    if card:
+        say(f"card: {write_card([run], run / 'card', split=split)}")
     return 0
 
 
-def print_evaluation(evaluation: Evaluation, title: str) -> None:
-    """Prints the summary of an evaluation."""
-    OUT.print(evaluation.table(title))
-    OUT.print("mean action; mean over tasks [95 % interval, bootstrap over tasks]", style="dim")
+def save_evaluation(found: Mapping[str, Evaluation], folder: Path) -> Path:
+    """Writes rows and summaries, and one figure of the adaptation curves (PNG and SVG).
+
+    Args:
+        found: This run's evaluation first, then its controls by name.
+        folder: Where to; each control goes into ``controls/<name>``.
+    """
+    for name, evaluation in found.items():
+        evaluation.save(folder if name == THIS_RUN else folder / "controls" / name)
+    for kind in ("png", "svg"):
+        write_file(folder / f"adaptation.{kind}", adaptation_figure(_labelled(found), kind))
+    return folder
+
+
+def print_evaluation(found: Mapping[str, Evaluation], title: str) -> None:
+    """Prints summaries, what adaptation gained and what meta-learning was worth."""
+    OUT.print(summary_table(_labelled(found), title))
+    own = found[THIS_RUN]
+    if own.header.split == "test" and own.header.shares_tasks:
+        say("not held out: this benchmark's test tasks are among its training tasks")
+    how = "the mean action" if own.protocol.evaluation_actions == "mean" else "sampled actions"
+    OUT.print(f"by {how}; mean over tasks [95 % interval]", style="dim")
+    for line in gain_lines(own.summary()):
+        say(line)
+    controls = {name: one for name, one in found.items() if name != THIS_RUN}
+    for line in worth_lines(own, controls):
+        say(line)
+
+
+def _labelled(found: Mapping[str, Evaluation]) -> dict[str, list[Evaluation]]:
+    """A single evaluation needs no label."""
+    return {name if len(found) > 1 else "": [one] for name, one in found.items()}
+
+
+def _distribution(
+    run: Path, agent: Any, split: str, max_episode_steps: int | None
+) -> TaskDistribution | None:
+    benchmark = agent.benchmark
+    if max_episode_steps not in (None, benchmark.train.max_episode_steps):
+        config = {**RunFolder(run).config(), "max_episode_steps": max_episode_steps}
+        benchmark = benchmark_of(config)
+    found: TaskDistribution | None = benchmark.test if split == "test" else benchmark.train
+    return found
+
+
+def _show_upstream(upstream: UpstreamResult, own: Evaluation, folder: Path) -> None:
+    write_json(folder / "upstream.json", {**asdict(upstream), "explanation": upstream.explanation})
+    ours = own.summary()[upstream.adaptation_steps].success_any
+    assert ours is not None
+    say(
+        f"success at any step after {count(upstream.adaptation_steps, 'adaptation step')}: "
+        f"{percent(ours)} by our rows; by metaworld.evaluation, on {GOALS_PER_FAMILY} goals of "
+        f"each family, {100 * upstream.success_rate:.0f} %."
+    )
+    say(upstream.explanation)

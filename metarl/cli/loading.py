@@ -8,7 +8,8 @@ from typing import Any
 
 from metarl.agents import ALGORITHMS, MetaPolicyGradient
 from metarl.envs import make_benchmark
-from metarl.errors import CheckpointError
+from metarl.errors import CheckpointError, EvaluationError
+from metarl.evaluation import Evaluation
 from metarl.runs import RunFolder
 from metarl.tasks import Benchmark
 
@@ -41,3 +42,26 @@ def benchmark_of(config: Mapping[str, Any]) -> Benchmark:
     if config["max_episode_steps"] is not None:
         settings["max_episode_steps"] = config["max_episode_steps"]
     return make_benchmark(config["benchmark"], seed=config["benchmark_seed"], **settings)
+
+
+def load_evaluation(run: Path, split: str = "test", control: str = "") -> Evaluation:
+    """Loads what `metarl evaluate` wrote into a run folder.
+
+    Args:
+        run: The run folder.
+        split: Held-out tasks (``"test"``), or those trained on (``"train"``).
+        control: Name of a control, for its rows instead of the run's.
+
+    Raises:
+        EvaluationError: If the run isn't evaluated, or its rows are damaged.
+    """
+    folder = evaluation_folder(run, split, control)
+    if not folder.is_dir():
+        raise EvaluationError(f"{run}: isn't evaluated; first `metarl evaluate {run}`.")
+    return Evaluation.load(folder)
+
+
+def evaluation_folder(run: Path, split: str = "test", control: str = "") -> Path:
+    """Where the rows of a run lie, or those of one of its controls."""
+    folder = run / "evaluation" / split
+    return folder / "controls" / control if control else folder

@@ -1,8 +1,12 @@
-"""Where the command prints."""
+"""Where the command prints, and how it shows progress."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -11,3 +15,18 @@ ERR = Console(stderr=True)
 def say(text: str, console: Console = OUT) -> None:
     """Prints text as it is: paths are neither broken over lines nor read as markup."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar with the time left; gives a function of what is done and what there is in all."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total}"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=ERR, transient=True) as bar:
+        line = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(line, completed=done, total=total)

@@ -1,6 +1,20 @@
 """The evaluation harness: a protocol without bias, raw rows, and what is computed from them."""
 
-from metarl.evaluation.protocol import evaluate
-from metarl.evaluation.result import Estimate, Evaluation, EvaluationRow, StepSummary
+from metarl.evaluation.evaluator import evaluate
+from metarl.evaluation.protocol import PRESETS, EvaluationProtocol
+from metarl.evaluation.result import Evaluation, EvaluationHeader
+from metarl.evaluation.rows import EvaluationRow
+from metarl.evaluation.statistics import Estimate
+from metarl.evaluation.summary import StepSummary, summarise
 
-__all__ = ["Estimate", "Evaluation", "EvaluationRow", "StepSummary", "evaluate"]
+__all__ = [
+    "PRESETS",
+    "Estimate",
+    "Evaluation",
+    "EvaluationHeader",
+    "EvaluationProtocol",
+    "EvaluationRow",
+    "StepSummary",
+    "evaluate",
+    "summarise",
+]

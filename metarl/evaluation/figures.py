@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from metarl.errors import ConfigError
-from metarl.evaluation.result import Estimate, Evaluation
+from metarl.evaluation.comparison import Comparison
+from metarl.evaluation.result import Evaluation
+from metarl.evaluation.statistics import Estimate
+from metarl.evaluation.summary import StepSummary, summarise
 
 COLOURS = ("#1f6fb4", "#c4681a", "#3a8f5c", "#8a5aa8")
+PANELS = {
+    "episode_return": ("return", 1.0),
+    "success_final": ("success at the last step (%)", 100.0),
+    "success_any": ("success at any step (%)", 100.0),
+}
 
 
-def adaptation_figure(evaluations: Mapping[str, Evaluation], kind: str = "png") -> bytes:
+def adaptation_figure(evaluations: Mapping[str, Sequence[Evaluation]], kind: str = "png") -> bytes:
     """Draws return and success against adaptation steps, with 95 % intervals.
 
     Args:
-        evaluations: One curve each, by the label that the legend gives it.
+        evaluations: Runs of each method, by the label that the legend gives its curve.
         kind: ``"png"`` or ``"svg"``.
 
     Returns:
@@ -31,44 +40,99 @@ def adaptation_figure(evaluations: Mapping[str, Evaluation], kind: str = "png") 
     """
     if not evaluations:
         raise ConfigError("evaluations: got none; needs at least one curve.")
+    curves = {label: summarise(runs) for label, runs in evaluations.items()}
+    names = [
+        name
+        for name in PANELS
+        if all(getattr(lines[0], name) is not None for lines in curves.values())
+    ]
     first = next(iter(evaluations.values()))
-    panels = [("episode_return", "return", 1.0)]
-    if all(each.summary()[0].success_final is not None for each in evaluations.values()):
-        panels.append(("success_final", "success at the last step (%)", 100.0))
-        panels.append(("success_any", "success at any step (%)", 100.0))
-    figure = Figure(figsize=(3.6 * len(panels), 3.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axis, (field, label, scale) in zip(axes, panels, strict=True):
-        for (name, evaluation), colour in zip(evaluations.items(), cycle(COLOURS), strict=False):
-            _draw_curve(axis, evaluation, field, scale, name, colour)
+    figure, axes = _panels(len(names))
+    for axis, name in zip(axes, names, strict=True):
+        label, scale = PANELS[name]
+        for (curve, lines), colour in zip(curves.items(), cycle(COLOURS), strict=False):
+            _draw_curve(axis, lines, name, scale, curve, colour)
         axis.set_xlabel("adaptation steps")
         axis.set_ylabel(label)
-        axis.set_xticks(first.steps)
-        axis.grid(alpha=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
+        axis.set_xticks(range(max(len(lines) for lines in curves.values())))
         if scale != 1.0:
             axis.set_ylim(-3, 103)
     if any(evaluations):
         axes[0].legend(frameon=False)
-    protocol = first.protocol
+    header = first[0].header
+    runs = "" if len(first) == 1 else f"{len(first)} runs x "
+    over = "tasks" if len(first) == 1 else "runs and tasks"
     figure.suptitle(
-        f"{protocol['benchmark']}: {protocol['num_tasks']} tasks, 95 % intervals over tasks",
+        f"{header.benchmark}: {runs}{len(header.tasks)} tasks, 95 % intervals over {over}",
         fontsize=10,
     )
+    return _content(figure, kind)
+
+
+def comparison_figure(comparison: Comparison, kind: str = "png") -> bytes:
+    """Draws what A is better by, task by task, and the mean with its 95 % interval.
+
+    Each panel is one quantity; each column of dots the tasks after one number of adaptation steps.
+
+    Returns:
+        The picture as a file's content.
+    """
+    names = [name for name in PANELS if comparison.line(name, 0) is not None]
+    figure, axes = _panels(len(names))
+    first, second = comparison.labels
+    jitter = np.random.default_rng(0)
+    for axis, name in zip(axes, names, strict=True):
+        label, scale = PANELS[name]
+        lines = [line for line in comparison.lines if line.field == name]
+        axis.axhline(0.0, color="#888888", linewidth=1)
+        for line in lines:
+            tasks = scale * np.asarray(line.per_task)
+            places = line.adaptation_step + jitter.uniform(-0.18, 0.18, size=len(tasks))
+            axis.plot(places, tasks, ".", color=COLOURS[0], alpha=0.3, markersize=4)
+            value = line.difference
+            axis.errorbar(
+                line.adaptation_step,
+                scale * value.mean,
+                yerr=[[scale * (value.mean - value.low)], [scale * (value.high - value.mean)]],
+                fmt="o",
+                color=COLOURS[1],
+                capsize=4,
+            )
+        axis.set_xlabel("adaptation steps")
+        axis.set_ylabel(f"difference in {label}")
+        axis.set_xticks([line.adaptation_step for line in lines])
+    figure.suptitle(
+        f"{comparison.header['benchmark']}: {first} less {second}, task by task; "
+        "mean with 95 % interval",
+        fontsize=10,
+    )
+    return _content(figure, kind)
+
+
+def _panels(count: int) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(3.6 * count, 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, count, squeeze=False)[0]
+    for axis in axes:
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _content(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {})
     return buffer.getvalue()
 
 
 def _draw_curve(
-    axis: Any, evaluation: Evaluation, field: str, scale: float, name: str, colour: str
+    axis: Any, lines: Sequence[StepSummary], field: str, scale: float, name: str, colour: str
 ) -> None:
-    summary = evaluation.summary()
-    estimates: list[Estimate] = [getattr(line, field) for line in summary]
-    steps = [line.adaptation_step for line in summary]
-    means = [scale * value.mean for value in estimates]
-    axis.plot(steps, means, marker="o", color=colour, label=name)
+    estimates: list[Estimate] = [getattr(line, field) for line in lines]
+    steps = [line.adaptation_step for line in lines]
+    axis.plot(
+        steps, [scale * value.mean for value in estimates], marker="o", color=colour, label=name
+    )
     axis.fill_between(
         steps,
         [scale * value.low for value in estimates],

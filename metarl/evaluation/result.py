@@ -1,224 +1,224 @@
-"""What an evaluation found: raw rows, and everything computed from them."""
+"""What an evaluation found: raw rows with a header, on disk and in memory.
+
+::
+
+    FOLDER/rows.csv          one line per (task, adaptation step, episode)
+    FOLDER/evaluation.json   how the rows were made, and their SHA-256
+    FOLDER/summary.json      what is computed from them; never read back
+"""
 
 from __future__ import annotations
 
-import csv
-import io
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from rich.table import Table
-from scipy.stats import bootstrap
 
-from metarl.errors import CheckpointError
+from metarl.errors import CheckpointError, EvaluationError, MetarlError
+from metarl.evaluation.protocol import EvaluationProtocol
+from metarl.evaluation.rows import EvaluationRow, check_rows, rows_from_csv, rows_to_csv
+from metarl.evaluation.summary import StepSummary, summarise
 from metarl.storage import read_json, write_file, write_json
+from metarl.tasks import Task
+
+FORMAT = 1
+ROWS, HEADER, SUMMARY = "rows.csv", "evaluation.json", "summary.json"
 
 
 @dataclass(frozen=True)
-class EvaluationRow:
-    """One episode.
+class EvaluationHeader:
+    """How rows were made.
 
     Attributes:
-        task_index: Number of the task within the evaluation.
-        family: The task's family.
-        task: The task's digest.
-        adaptation_step: Adaptation steps taken before the episode.
-        episode: Number of the episode within this task and step.
-        length: Steps of the episode.
-        episode_return: Undiscounted sum of rewards.
-        success_any: Whether the success flag was up at any step; None if the family has none.
-        success_final: Whether it was up at the last step; None likewise.
-        unstable: Whether the simulation diverged.
+        protocol: The protocol.
+        benchmark: Name of the benchmark.
+        split: Which of its distributions: ``"test"``, ``"train"`` or ``"other"``.
+        max_episode_steps: Horizon of every episode.
+        tasks: The tasks, by ``task_index``.
+        manifest: Digest of the benchmark's split manifest.
+        shares_tasks: Whether test tasks are trained on, so that nothing is held out.
+        subject: What was evaluated, as JSON data: ``algorithm``, ``seed``, ``iteration``,
+            ``num_timesteps`` for an agent.
+        versions: Versions of the packages that the rows depend on.
+        seconds: How long it took.
     """
 
-    task_index: int
-    family: str
-    task: str
-    adaptation_step: int
-    episode: int
-    length: int
-    episode_return: float
-    success_any: bool | None
-    success_final: bool | None
-    unstable: bool
+    protocol: EvaluationProtocol
+    benchmark: str
+    split: str
+    max_episode_steps: int
+    tasks: tuple[Task, ...]
+    manifest: str
+    shares_tasks: bool = False
+    subject: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
 
+    def to_json(self) -> dict[str, Any]:
+        """The header as plain JSON data."""
+        return {
+            "protocol": self.protocol.model_dump(mode="json"),
+            "benchmark": self.benchmark,
+            "split": self.split,
+            "max_episode_steps": self.max_episode_steps,
+            "manifest": self.manifest,
+            "shares_tasks": self.shares_tasks,
+            "subject": dict(self.subject),
+            "versions": dict(self.versions),
+            "seconds": self.seconds,
+            "tasks": [task.to_json() for task in self.tasks],
+        }
 
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over tasks with its 95 % interval (percentile bootstrap over tasks)."""
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuilds a header from :meth:`to_json`'s result.
 
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class StepSummary:
-    """Results after a number of adaptation steps; success rates are in [0, 1]."""
-
-    adaptation_step: int
-    num_tasks: int
-    episode_return: Estimate
-    success_any: Estimate | None
-    success_final: Estimate | None
+        Raises:
+            EvaluationError: If something is missing or malformed.
+        """
+        try:
+            return cls(
+                protocol=EvaluationProtocol(**data["protocol"]),
+                benchmark=str(data["benchmark"]),
+                split=str(data["split"]),
+                max_episode_steps=int(data["max_episode_steps"]),
+                tasks=tuple(Task.from_json(task) for task in data["tasks"]),
+                manifest=str(data["manifest"]),
+                shares_tasks=bool(data["shares_tasks"]),
+                subject=dict(data["subject"]),
+                versions=dict(data["versions"]),
+                seconds=float(data["seconds"]),
+            )
+        except KeyError as error:
+            raise EvaluationError(f"lacks {error}") from None
+        except (TypeError, ValueError, AttributeError, MetarlError) as error:
+            raise EvaluationError(str(error)) from None
 
 
 class Evaluation:
     """Rows of an evaluation.
 
-    Attributes:
-        rows: One per (task, adaptation step, episode).
-        protocol: How they were made, as JSON data.
+    Args:
+        rows: One per (task, adaptation step, episode), each exactly once.
+        header: How they were made.
+
+    Raises:
+        EvaluationError: If rows are missing, doubled, foreign, or not finite.
     """
 
-    def __init__(self, rows: Sequence[EvaluationRow], protocol: Mapping[str, Any]) -> None:
-        self.rows = list(rows)
-        self.protocol = dict(protocol)
+    def __init__(self, rows: Sequence[EvaluationRow], header: EvaluationHeader) -> None:
+        protocol = header.protocol
+        check_rows(rows, header.tasks, protocol.num_adaptation_steps, protocol.evaluation_episodes)
+        self.rows = tuple(rows)
+        self.header = header
+
+    @property
+    def protocol(self) -> EvaluationProtocol:
+        """The protocol that the rows were made by."""
+        return self.header.protocol
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks, by ``task_index``."""
+        return self.header.tasks
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Family of each task, ``T`` names."""
+        return tuple(task.family for task in self.tasks)
 
     @property
     def steps(self) -> list[int]:
         """Numbers of adaptation steps, ascending."""
-        return sorted({row.adaptation_step for row in self.rows})
+        return list(range(self.protocol.num_adaptation_steps + 1))
+
+    def values(self, field: str, step: int) -> npt.NDArray[np.float64] | None:
+        """One field of all episodes after ``step`` adaptation steps, ``[T, E]``.
+
+        Args:
+            field: ``"episode_return"``, ``"success_any"``, ``"success_final"``, ``"length"`` or
+                ``"unstable"``.
+            step: Number of adaptation steps.
+
+        Returns:
+            None if a family reports no success and ``field`` is a success.
+
+        Raises:
+            EvaluationError: If there are no rows after that many steps.
+        """
+        if step not in self.steps:
+            raise EvaluationError(f"step: got {step}; the rows are of {self.steps}.")
+        if field not in self._values:
+            shape = (len(self.tasks), len(self.steps), self.protocol.evaluation_episodes)
+            array = np.full(shape, np.nan)
+            for row in self.rows:
+                value = getattr(row, field)
+                if value is not None:
+                    array[row.task_index, row.adaptation_step, row.episode] = value
+            self._values[field] = None if np.isnan(array).any() else array
+        found = self._values[field]
+        return None if found is None else found[:, step]
 
     def per_task(self, field: str, step: int) -> npt.NDArray[np.float64] | None:
-        """Mean of one field over each task's episodes after ``step`` adaptation steps, ``[M]``."""
-        values: dict[int, list[float]] = {}
-        for row in self.rows:
-            if row.adaptation_step == step:
-                value = getattr(row, field)
-                if value is None:
-                    return None
-                values.setdefault(row.task_index, []).append(float(value))
-        return np.array([np.mean(values[index]) for index in sorted(values)], dtype=np.float64)
+        """Mean of one field over each task's episodes after ``step`` adaptation steps, ``[T]``."""
+        found = self.values(field, step)
+        return None if found is None else found.mean(axis=-1)
 
     def summary(self) -> list[StepSummary]:
-        """Means over tasks, every task weighing the same, per adaptation step."""
-        summaries = []
-        for step in self.steps:
-            returns = self.per_task("episode_return", step)
-            assert returns is not None
-            summaries.append(
-                StepSummary(
-                    adaptation_step=step,
-                    num_tasks=len(returns),
-                    episode_return=estimate(returns),
-                    success_any=_estimate_or_none(self.per_task("success_any", step)),
-                    success_final=_estimate_or_none(self.per_task("success_final", step)),
-                )
-            )
-        return summaries
-
-    def table(self, title: str | None = None) -> Table:
-        """The summary as a table for the terminal."""
-        return comparison_table({"": self}, title)
+        """Statistics over tasks, every task weighing the same, per adaptation step."""
+        return summarise([self])
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Reads what :meth:`save` wrote.
 
         Raises:
-            CheckpointError: If a file is missing or isn't what was written.
+            EvaluationError: If a file is missing, damaged, or isn't what was written.
         """
         folder = Path(folder)
-        protocol = read_json(folder / "summary.json")["protocol"]
+        if not (folder / HEADER).is_file():
+            raise EvaluationError(f"{folder}: holds no evaluation (it lacks {HEADER})")
         try:
-            with (folder / "episodes.csv").open(newline="") as file:
-                rows = [_parse_row(line) for line in csv.DictReader(file)]
-        except (OSError, KeyError, ValueError) as error:
-            raise CheckpointError(f"{folder / 'episodes.csv'}: can't be read: {error}") from None
-        return cls(rows, protocol)
+            header = read_json(folder / HEADER)
+            content = (folder / ROWS).read_bytes()
+        except FileNotFoundError:
+            raise EvaluationError(f"{folder / ROWS}: no such file") from None
+        except (CheckpointError, OSError) as error:
+            raise EvaluationError(str(error)) from None
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
+            raise EvaluationError(f"{folder / HEADER}: is no header of format {FORMAT}")
+        if hashlib.sha256(content).hexdigest() != header.get("rows_sha256"):
+            raise EvaluationError(f"{folder / ROWS}: is damaged (its SHA-256 differs)")
+        try:
+            rows = rows_from_csv(content)
+        except EvaluationError as error:
+            raise EvaluationError(f"{folder / ROWS}: {error}") from None
+        try:
+            return cls(rows, EvaluationHeader.from_json(header))
+        except EvaluationError as error:
+            raise EvaluationError(f"{folder / HEADER}: {error}") from None
 
     def save(self, folder: str | Path) -> Path:
-        """Writes ``episodes.csv``, ``summary.json`` and ``adaptation.png`` (and ``.svg``).
+        """Writes ``rows.csv``, ``evaluation.json`` and ``summary.json``.
 
         Returns:
             The folder.
         """
-        from metarl.evaluation.figures import adaptation_figure
-
         folder = Path(folder)
-        names = [field.name for field in fields(EvaluationRow)]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in self.rows)
-        write_file(folder / "episodes.csv", text.getvalue().encode())
-        summary = {"protocol": self.protocol, "steps": [asdict(line) for line in self.summary()]}
-        write_json(folder / "summary.json", summary)
-        for kind in ("png", "svg"):
-            write_file(folder / f"adaptation.{kind}", adaptation_figure({"": self}, kind))
+        content = rows_to_csv(self.rows)
+        digest = hashlib.sha256(content).hexdigest()
+        write_file(folder / ROWS, content)
+        write_json(
+            folder / HEADER, {"format": FORMAT, "rows_sha256": digest, **self.header.to_json()}
+        )
+        write_json(folder / SUMMARY, {"steps": [asdict(line) for line in self.summary()]})
         return folder
 
-
-def _parse_row(line: Mapping[str, str]) -> EvaluationRow:
-    flags = {"True": True, "False": False, "": None}
-    unstable = flags[line["unstable"]]
-    if unstable is None:
-        raise ValueError("a row doesn't say whether it was unstable")
-    return EvaluationRow(
-        task_index=int(line["task_index"]),
-        family=line["family"],
-        task=line["task"],
-        adaptation_step=int(line["adaptation_step"]),
-        episode=int(line["episode"]),
-        length=int(line["length"]),
-        episode_return=float(line["episode_return"]),
-        success_any=flags[line["success_any"]],
-        success_final=flags[line["success_final"]],
-        unstable=unstable,
-    )
-
-
-def comparison_table(evaluations: Mapping[str, Evaluation], title: str | None = None) -> Table:
-    """Several evaluations' summaries as one table for the terminal.
-
-    Args:
-        evaluations: By the label that their rows get; a single one may have an empty label.
-        title: Heading of the table.
-    """
-    table = Table(title=title)
-    if any(evaluations):
-        table.add_column("")
-    for heading in ("steps", "return", "success, last step", "success, any step"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for label, evaluation in evaluations.items():
-        for line in evaluation.summary():
-            table.add_row(
-                *([label] if any(evaluations) else []),
-                str(line.adaptation_step),
-                _number(line.episode_return),
-                _percent(line.success_final),
-                _percent(line.success_any),
-            )
-        table.add_section()
-    return table
-
-
-def estimate(values: npt.NDArray[np.float64]) -> Estimate:
-    """Mean of ``values`` ``[M]`` with a 95 % percentile-bootstrap interval over them."""
-    mean = float(values.mean())
-    if len(values) < 2 or np.ptp(values) == 0:
-        return Estimate(mean, mean, mean)
-    interval = bootstrap(
-        (values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
-    return Estimate(mean, float(interval.low), float(interval.high))
-
-
-def _estimate_or_none(values: npt.NDArray[np.float64] | None) -> Estimate | None:
-    return None if values is None else estimate(values)
-
-
-def _number(value: Estimate) -> str:
-    digits = 0 if abs(value.mean) >= 100 else 1
-    return f"{value.mean:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
-
-
-def _percent(value: Estimate | None) -> str:
-    if value is None:
-        return "-"
-    return f"{100 * value.mean:.0f} % [{100 * value.low:.0f}, {100 * value.high:.0f}]"
+    @cached_property
+    def _values(self) -> dict[str, npt.NDArray[np.float64] | None]:
+        return {}

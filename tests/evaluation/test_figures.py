@@ -6,30 +6,17 @@ import numpy as np
 import pytest
 
 from metarl.errors import ConfigError
-from metarl.evaluation import Evaluation, EvaluationRow
-from metarl.evaluation.figures import adaptation_figure
+from metarl.evaluation import Evaluation
+from metarl.evaluation.comparison import compare
+from metarl.evaluation.figures import adaptation_figure, comparison_figure
+from tests.evaluation.stubs import made_up
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def evaluation(level: float = 0.0, *, success: bool | None = True) -> Evaluation:
-    rows = [
-        EvaluationRow(
-            task_index=task,
-            family="reach-v3",
-            task=f"{task:016x}",
-            adaptation_step=step,
-            episode=0,
-            length=10,
-            episode_return=level + step + 0.1 * task,
-            success_any=success,
-            success_final=None if success is None else task < step,
-            unstable=False,
-        )
-        for step in range(3)
-        for task in range(4)
-    ]
-    return Evaluation(rows, {"benchmark": "ml1/reach-v3", "num_tasks": 4})
+def evaluation(level: float = 0.0, *, success: bool | None = True) -> list[Evaluation]:
+    steps, tasks = np.arange(3)[None, :, None], np.arange(4)[:, None, None]
+    return [made_up(level + steps + 0.1 * tasks, None if success is None else tasks < steps)]
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -56,7 +43,7 @@ def test_png_is_a_picture_with_something_on_it():
 def test_svg_names_benchmark_axes_and_curves():
     words = texts(adaptation_figure({"MAML": evaluation(), "control": evaluation(2.0)}, "svg"))
     for word in (
-        "ml1/reach-v3: 4 tasks",
+        "made-up: 4 tasks, 95 % intervals over tasks",
         "adaptation steps",
         "return",
         "success at the last step (%)",
@@ -107,3 +94,25 @@ def test_every_curve_is_drawn_however_many_there_are():
 def test_nothing_to_draw_is_refused():
     with pytest.raises(ConfigError, match="evaluations: got none"):
         adaptation_figure({})
+
+
+def test_runs_of_several_seeds_are_one_curve():
+    words = texts(adaptation_figure({"MAML": evaluation() + evaluation(2.0)}, "svg"))
+    assert "made-up: 2 runs x 4 tasks, 95 % intervals over runs and tasks" in words
+
+
+def test_a_shorter_evaluation_is_drawn_beside_longer_ones():
+    oracle = [made_up(np.full((4, 1, 1), 9.0), np.ones((4, 1, 1), dtype=bool))]
+    words = texts(adaptation_figure({"MAML": evaluation(), "expert": oracle}, "svg"))
+    assert "expert" in words
+
+
+def test_a_comparison_is_drawn_with_every_quantity():
+    comparison = compare(evaluation(2.0), evaluation(), ("one", "two"))
+    words = texts(comparison_figure(comparison, "svg"))
+    assert "made-up: one less two, task by task" in words
+    assert "difference in return" in words
+    assert "difference in success at the last step (%)" in words
+    picture = pixels(comparison_figure(comparison))
+    reverse = compare(evaluation(), evaluation(2.0), ("one", "two"))
+    assert not np.array_equal(picture, pixels(comparison_figure(reverse)))

@@ -1,0 +1,192 @@
+"""`metarl card`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import tyro
+
+from metarl.agents import ALGORITHMS
+from metarl.cli.loading import evaluation_folder, load_evaluation
+from metarl.cli.output import say
+from metarl.cli.training import config_type
+from metarl.errors import CheckpointError, EvaluationError
+from metarl.evaluation.cards import Card, CardEntry, card_json, card_markdown
+from metarl.evaluation.figures import adaptation_figure
+from metarl.runs import RunFolder
+from metarl.storage import read_json, write_file, write_json
+
+
+def card_runs(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    output: Path = Path("card"),
+    title: str | None = None,
+    split: Literal["test", "train"] = "test",
+) -> int:
+    """Write a result card of evaluated runs: Markdown, JSON and a picture.
+
+    Runs that differ in nothing but their seed are put together; controls that were evaluated with
+    them are listed beside them.
+
+    Args:
+        runs: Run folders, evaluated with `metarl evaluate`.
+        output: Path of the files, without ending.
+        title: Heading; by default benchmark and algorithm.
+        split: Held-out tasks, or those trained on.
+    """
+    if not runs:
+        raise EvaluationError("runs: got none; needs at least one run folder.")
+    say(f"card: {write_card(runs, output, title=title, split=split)}")
+    return 0
+
+
+def write_card(
+    runs: Sequence[Path], output: Path, *, title: str | None = None, split: str = "test"
+) -> Path:
+    """Writes ``output.md``, ``output.json`` and ``output.png`` of evaluated runs.
+
+    Raises:
+        EvaluationError: If a run isn't evaluated.
+        ManifestMismatchError: If runs were evaluated on different tasks.
+    """
+    configs = [RunFolder(run).config() for run in runs]
+    commands = [command_of(config) for config in configs]
+    commands += [evaluation_command(run, split) for run in runs]
+    heading = title or f"{configs[0]['benchmark']}: {configs[0]['algorithm']}"
+    return save_card(make_card(heading, commands, entries_of(runs, split), runs[0]), output)
+
+
+def make_card(
+    title: str,
+    commands: Sequence[str],
+    entries: Mapping[str, CardEntry],
+    run: Path,
+    notes: Sequence[str] = (),
+) -> Card:
+    """A card with versions and hardware as one run recorded them."""
+    versions = read_json(run / "versions.json")
+    hardware = {"platform": versions["platform"], "cores": versions["cpu_count"]}
+    return Card(title, commands, entries, versions["packages"], hardware, notes)
+
+
+def save_card(card: Card, output: Path) -> Path:
+    """Writes a card's page, data and picture; returns the page."""
+    data = card_json(card)
+    picture = output.with_name(f"{output.name}.png")
+    curves = {label: entry.evaluations for label, entry in card.entries.items()}
+    write_file(picture, adaptation_figure(curves))
+    write_json(output.with_name(f"{output.name}.json"), data)
+    page = output.with_name(f"{output.name}.md")
+    write_file(page, card_markdown(data, picture.name).encode())
+    return page
+
+
+def entries_of(runs: Sequence[Path], split: str = "test") -> dict[str, CardEntry]:
+    """Evaluated runs by method, and their controls.
+
+    A method is an algorithm with its settings; its label is the algorithm's name, with what sets it
+    apart where there are several.
+    """
+    groups: dict[str, list[Path]] = {}
+    for run in runs:
+        config = RunFolder(run).config()
+        key = json.dumps([config["algorithm"], config["agent"]], sort_keys=True)
+        groups.setdefault(key, []).append(run)
+    entries: dict[str, CardEntry] = {}
+    for group in groups.values():
+        entries[_label(group[0], entries)] = entry_of(group, "", split)
+    for name in ("pretrained", "untrained", "expert"):
+        having = [run for run in runs if evaluation_folder(run, split, name).is_dir()]
+        if having:
+            entries[name] = entry_of(having[:1] if name == "expert" else having, name, split)
+    return entries
+
+
+def entry_of(runs: Sequence[Path], control: str = "", split: str = "test") -> CardEntry:
+    """One method's evaluations with the facts of its training.
+
+    Args:
+        runs: A run for each seed.
+        control: Name of the control whose rows to take, instead of the runs' own.
+        split: Held-out tasks, or those trained on.
+    """
+    evaluations = [load_evaluation(run, split, control) for run in runs]
+    subjects = [each.header.subject for each in evaluations]
+    seeds = [int(subject.get("seed", 0)) for subject in subjects]
+    steps = max(int(subject.get("num_timesteps", 0)) for subject in subjects)
+    if control:
+        return CardEntry(evaluations, seeds, training_steps=steps)
+    seconds = [value for run in runs for value in iteration_seconds(run)]
+    return CardEntry(
+        evaluations,
+        seeds,
+        settings=RunFolder(runs[0]).config()["agent"],
+        training_steps=steps,
+        seconds_per_iteration=float(np.median(seconds)) if seconds else None,
+        training_seconds=sum(seconds) if seconds else None,
+    )
+
+
+def iteration_seconds(run: Path) -> list[float]:
+    """Seconds of every iteration, as the run recorded them."""
+    try:
+        with (run / "metrics.csv").open(newline="") as file:
+            return [float(line["time/iteration_s"]) for line in csv.DictReader(file)]
+    except FileNotFoundError:
+        return []
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{run / 'metrics.csv'}: can't be read: {error}") from None
+
+
+def command_of(config: Mapping[str, Any]) -> str:
+    """The command that trains a run with these settings; defaults are left out."""
+    algorithm = str(config["algorithm"])
+    defaults = config_type(ALGORITHMS[algorithm]).model_fields
+    words = ["metarl", "train", algorithm]
+    inner = defaults["agent"].default.model_dump(mode="json")
+    given = {
+        name: value
+        for name, value in config.items()
+        if name not in ("algorithm", "agent", "num_workers", "run", "checkpoint_every")
+        and value != getattr(defaults.get(name), "default", None)
+    }
+    given |= {name: value for name, value in config["agent"].items() if inner.get(name) != value}
+    for name, value in given.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+            continue
+        values = value if isinstance(value, list) else [value]
+        words += [f"--{flag}", *(str(one) for one in values)]
+    return shlex.join(words)
+
+
+def evaluation_command(run: Path, split: str = "test") -> str:
+    """The command that evaluates a run as it was evaluated; defaults are left out."""
+    protocol = load_evaluation(run, split).protocol
+    words = ["metarl", "evaluate", str(run)]
+    for name, value in protocol.model_dump(mode="json", exclude_defaults=True).items():
+        values = value if isinstance(value, list) else [value]
+        words += [f"--{name.replace('_', '-')}", *(str(one) for one in values)]
+    if split != "test":
+        words += ["--split", split]
+    controls = sorted(path.name for path in evaluation_folder(run, split).glob("controls/*"))
+    if controls:
+        words += ["--controls", *controls]
+    return shlex.join(words)
+
+
+def _label(run: Path, taken: Mapping[str, Any]) -> str:
+    config = RunFolder(run).config()
+    name = str(config["algorithm"]).upper()
+    if config["agent"].get("inner_lr") == 0:
+        name = "control"
+    if name not in taken:
+        return name
+    return next(f"{name} {i}" for i in range(2, len(taken) + 3) if f"{name} {i}" not in taken)

@@ -1,0 +1,126 @@
+"""Controls of a run: what they are, where they lie, and how they come to be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from metarl.agents import MetaPolicyGradient
+from metarl.cli.loading import load_run
+from metarl.cli.output import say
+from metarl.cli.training import train
+from metarl.errors import CheckpointError, ConfigError, ManifestMismatchError
+from metarl.runs import RunFolder
+from metarl.storage import read_json, write_json
+
+LINKS = "controls.json"
+
+
+def untrained(agent: MetaPolicyGradient[Any]) -> MetaPolicyGradient[Any]:
+    """The same agent before any training: the network as its seed initialises it."""
+    return type(agent)(
+        agent.benchmark, seed=agent.seed, device=str(agent.device), **agent.config.model_dump()
+    )
+
+
+def linked_control(run: Path) -> Path | None:
+    """The run that is recorded as the pretrained control of this one; None if there is none.
+
+    Raises:
+        CheckpointError: If the record is damaged.
+    """
+    if not (run / LINKS).exists():
+        return None
+    links = read_json(run / LINKS)
+    if not isinstance(links, dict) or not isinstance(links.get("pretrained", ""), str):
+        raise CheckpointError(f"{run / LINKS}: holds no record of controls")
+    return run / links["pretrained"] if "pretrained" in links else None
+
+
+def pretrained_control(
+    run: Path, agent: MetaPolicyGradient[Any], given: Path | None, num_workers: int
+) -> MetaPolicyGradient[Any]:
+    """The pretrained control of a run: the one given, the one recorded, or a new one.
+
+    A new one is trained beside the run, on the same tasks, with the same settings, seed and number
+    of steps, at inner learning rate 0; its folder is recorded in ``RUN/controls.json``. An
+    interrupted one goes on from its last checkpoint.
+
+    Args:
+        run: The run's folder.
+        agent: The run's agent.
+        given: Folder of a control, if there is one.
+        num_workers: Processes for its training.
+
+    Raises:
+        ConfigError: If the run given isn't such a control, or the algorithm has no inner rate that
+            could be 0.
+        ManifestMismatchError: If it was trained on other tasks.
+        KeyboardInterrupt: If its training was interrupted.
+    """
+    path = given or linked_control(run) or run.with_name(f"{run.name}-pretrained")
+    if given is not None or RunFolder(path).checkpoints():
+        control = load_run(path, num_workers=num_workers)
+    else:
+        control = _begin(run, agent, path, num_workers)
+    _check(path, agent, control)
+    if control.num_timesteps < agent.num_timesteps:
+        if given is not None:
+            raise ConfigError(
+                f"pretrained: {path} has {control.num_timesteps:,} steps of training; the run has "
+                f"{agent.num_timesteps:,}, and a control needs as many."
+            )
+        say(f"training the pretrained control for {agent.num_timesteps:,} steps: {path}")
+        if train(control, RunFolder(path), agent.num_timesteps, checkpoint_every=10):
+            raise KeyboardInterrupt
+    write_json(run / LINKS, {"pretrained": os.path.relpath(path, run)})
+    write_json(path / LINKS, {"control_of": os.path.relpath(run, path)})
+    return control
+
+
+def _begin(
+    run: Path, agent: MetaPolicyGradient[Any], path: Path, num_workers: int
+) -> MetaPolicyGradient[Any]:
+    """A new control and its run folder."""
+    settings = agent.config.model_dump(mode="json")
+    if "inner_lr" not in settings:
+        raise ConfigError(
+            f"controls: {agent.algorithm} has no inner_lr that could be 0; train a control with "
+            "`metarl train maml --inner-lr 0 --adaptation-lr ...` and give it: --pretrained RUN."
+        )
+    settings |= {
+        "inner_lr": 0.0,
+        "adaptation_lr": settings.get("adaptation_lr") or settings["inner_lr"],
+    }
+    control = type(agent)(
+        agent.benchmark,
+        seed=agent.seed,
+        num_workers=num_workers,
+        device=str(agent.device),
+        **settings,
+    )
+    config = RunFolder(run).config()
+    changed = {"agent": settings, "total_timesteps": agent.num_timesteps}
+    RunFolder.create(path, {**config, **changed}, agent.benchmark.manifest())
+    return control
+
+
+def _check(path: Path, agent: MetaPolicyGradient[Any], control: MetaPolicyGradient[Any]) -> None:
+    """Refuses a control that isn't one, and says what else is different."""
+    ours, theirs = (one.config.model_dump(mode="json") for one in (agent, control))
+    if theirs.get("inner_lr") != 0:
+        raise ConfigError(
+            f"pretrained: {path} was trained with inner_lr {theirs.get('inner_lr')}; "
+            "a control needs 0."
+        )
+    if agent.benchmark.manifest()["digest"] != control.benchmark.manifest()["digest"]:
+        raise ManifestMismatchError(f"pretrained: {path} was trained on other tasks than the run.")
+    ours["adaptation_lr"] = ours.get("adaptation_lr") or ours.get("inner_lr")
+    differing = [
+        f"{name} {theirs.get(name)!r}, not {value!r}"
+        for name, value in ours.items()
+        if name != "inner_lr" and theirs.get(name) != value
+    ]
+    if differing:
+        say(f"note: the pretrained control has {'; '.join(differing)}")

@@ -1,0 +1,60 @@
+"""Intervals for success rates, right also where tasks are few and rates near 0 or 1.
+
+A percentile bootstrap isn't: five tasks without a success give it [0, 0], though a rate of 0.1
+leaves them without one more often than not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scipy import stats
+
+from metarl.evaluation.statistics import Estimate, Scores, strata_of, variation
+
+
+def rate(scores: Scores, num_episodes: int, families: Sequence[str] | None = None) -> Estimate:
+    """A success rate with the 95 % interval of Korn and Graubard (1998).
+
+    Clopper and Pearson's exact binomial interval, on the *effective* number of episodes: as many
+    independent ones as would give the variance that is seen between tasks and between runs,
+
+        n_eff = min(n, p (1 - p) / variance) * (t(n - 1) / t(df))^2 .
+
+    Episodes of one task are alike (where task and policy are deterministic they are equal), and so
+    are tasks of one run; ``n_eff`` counts them for what they are worth, never for more than they
+    are. Where all episodes end alike no variance shows, and each task counts as one. Families are
+    given and tasks drawn from them; as one binomial, the strata's variance is never understated.
+
+    Args:
+        scores: Success rate of each run on each task, ``[R, T]``.
+        num_episodes: Episodes behind each entry.
+        families: Family of each task.
+    """
+    point = float(scores.mean())
+    if point in (0.0, 1.0):
+        effective = float(scores.shape[1])
+    else:
+        episodes = scores.size * num_episodes
+        found = variation([scores], strata_of(scores.shape[1], families))
+        effective = float(episodes)
+        if found.variance > 0.0:
+            effective = min(effective, point * (1 - point) / found.variance)
+        if episodes > 1:
+            exact, few = stats.t.ppf(0.975, [episodes - 1, found.degrees_of_freedom])
+            effective *= min(1.0, float(exact / few) ** 2)
+    return Estimate(point, *clopper_pearson(point, effective))
+
+
+def clopper_pearson(point: float, num_trials: float) -> tuple[float, float]:
+    """Exact 95 % interval of a binomial rate (Clopper and Pearson 1934), for any real number >= 0.
+
+    Args:
+        point: Share of successes.
+        num_trials: Number of independent trials; need not be whole.
+    """
+    successes = point * num_trials
+    failures = num_trials - successes
+    low = stats.beta.ppf(0.025, successes, failures + 1) if successes > 0 else 0.0
+    high = stats.beta.ppf(0.975, successes + 1, failures) if failures > 0 else 1.0
+    return float(low), float(high)

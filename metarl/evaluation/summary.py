@@ -1,0 +1,141 @@
+"""Statistics of an evaluation, or of several runs' on the same tasks, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from metarl.errors import EvaluationError, ManifestMismatchError
+from metarl.evaluation.rates import rate
+from metarl.evaluation.statistics import (
+    Estimate,
+    Scores,
+    estimate,
+    interquartile_mean,
+    mean,
+)
+
+if TYPE_CHECKING:
+    from metarl.evaluation.result import Evaluation
+
+
+@dataclass(frozen=True)
+class StepSummary:
+    """Results after a number of adaptation steps; rates are in [0, 1].
+
+    Attributes:
+        adaptation_step: The number.
+        num_runs: Runs (training seeds).
+        num_tasks: Tasks of each run.
+        episode_return: Mean return.
+        interquartile_return: Interquartile mean of the tasks' returns.
+        success_any: Rate of success at any step; None if a family reports none.
+        success_final: Rate of success at the last step; None likewise.
+        gain: Mean return less that before adaptation; None for step 0.
+        share_worse: Share of tasks whose return is lower than before adaptation; None for step 0.
+    """
+
+    adaptation_step: int
+    num_runs: int
+    num_tasks: int
+    episode_return: Estimate
+    interquartile_return: Estimate
+    success_any: Estimate | None
+    success_final: Estimate | None
+    gain: Estimate | None
+    share_worse: Estimate | None
+
+
+def summarise(evaluations: Sequence[Evaluation]) -> list[StepSummary]:
+    """Statistics over runs and tasks, per adaptation step.
+
+    Args:
+        evaluations: One per run, of the same tasks under the same protocol.
+
+    Raises:
+        EvaluationError: If there is none, or they differ in protocol.
+        ManifestMismatchError: If they differ in tasks.
+    """
+    check_comparable(evaluations)
+    first = evaluations[0]
+    families = first.families
+    before = score_matrix(evaluations, "episode_return", 0)
+    assert before is not None
+    summaries = []
+    for step in first.steps:
+        returns = score_matrix(evaluations, "episode_return", step)
+        assert returns is not None
+        gains = returns - before
+        summaries.append(
+            StepSummary(
+                adaptation_step=step,
+                num_runs=len(evaluations),
+                num_tasks=len(families),
+                episode_return=estimate(mean, returns, families=families),
+                interquartile_return=estimate(interquartile_mean, returns, families=families),
+                success_any=_success(evaluations, "success_any", step),
+                success_final=_success(evaluations, "success_final", step),
+                gain=estimate(mean, gains, families=families) if step else None,
+                share_worse=rate((gains < 0).astype(float), 1, families) if step else None,
+            )
+        )
+    return summaries
+
+
+def score_matrix(evaluations: Sequence[Evaluation], field: str, step: int) -> Scores | None:
+    """Scores ``[R, T]`` after ``step`` steps: each task's mean over its episodes, run by run.
+
+    None if a family reports no success and ``field`` is a success.
+    """
+    scores = [evaluation.per_task(field, step) for evaluation in evaluations]
+    found = [row for row in scores if row is not None]
+    return np.stack(found) if len(found) == len(scores) else None
+
+
+def check_comparable(evaluations: Sequence[Evaluation]) -> None:
+    """Checks that evaluations are of the same tasks under the same protocol, random seeds apart.
+
+    Raises:
+        EvaluationError: If there is none, or they differ in protocol.
+        ManifestMismatchError: If they differ in benchmark or tasks.
+    """
+    if not evaluations:
+        raise EvaluationError("evaluations: got none; needs at least one.")
+    first = evaluations[0]
+    for other in evaluations[1:]:
+        if other.header.manifest != first.header.manifest or other.tasks != first.tasks:
+            raise ManifestMismatchError(
+                f"evaluations are of different tasks: {_name(first)} and {_name(other)}"
+            )
+        ours, theirs = _conditions(first), _conditions(other)
+        differing = [name for name, value in ours.items() if theirs[name] != value]
+        if differing:
+            raise EvaluationError(
+                "evaluations differ in protocol: "
+                + "; ".join(f"{name}: {ours[name]!r} and {theirs[name]!r}" for name in differing)
+            )
+
+
+def _conditions(evaluation: Evaluation) -> dict[str, object]:
+    """What two evaluations must share, beside their tasks."""
+    chosen = evaluation.protocol.model_dump(exclude={"seed", "tasks", "num_tasks"})
+    return {**chosen, "max_episode_steps": evaluation.header.max_episode_steps}
+
+
+def _success(evaluations: Sequence[Evaluation], field: str, step: int) -> Estimate | None:
+    scores = score_matrix(evaluations, field, step)
+    if scores is None:
+        return None
+    first = evaluations[0]
+    return rate(scores, first.protocol.evaluation_episodes, first.families)
+
+
+def _name(evaluation: Evaluation) -> str:
+    header = evaluation.header
+    return (
+        f"{len(header.tasks)} {header.split} tasks of {header.benchmark} "
+        f"(manifest {header.manifest[:12]})"
+    )

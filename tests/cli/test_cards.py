@@ -1,0 +1,74 @@
+import json
+
+import pytest
+import yaml
+
+from metarl.cli import main
+from metarl.cli.cards import command_of, evaluation_command, iteration_seconds
+from metarl.errors import CheckpointError
+
+from .conftest import evaluate, train
+
+
+def test_a_card_is_written_of_a_run_and_its_controls(evaluated, tmp_path, capsys):
+    assert main(["card", str(evaluated), "--output", str(tmp_path / "result")]) == 0
+    assert capsys.readouterr().out.endswith(f"card: {tmp_path / 'result.md'}\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"result.md", "result.json", "result.png"}
+    data = json.loads((tmp_path / "result.json").read_text())
+    assert list(data["variants"]) == ["MAML", "pretrained", "untrained"]
+    manifest = json.loads((evaluated / "manifest.json").read_text())
+    assert data["manifest"] == manifest["digest"]
+    assert data["variants"]["MAML"]["training_steps"] == 144
+    assert data["variants"]["MAML"]["median_seconds_per_iteration"] > 0
+    assert data["hardware"]["cores"] >= 1
+    assert "## MAML against pretrained" in (tmp_path / "result.md").read_text()
+
+
+def test_seeds_are_put_together_and_settings_kept_apart(tmp_path):
+    runs = [
+        train(tmp_path / "a", "--seed", 1),
+        train(tmp_path / "b", "--seed", 2),
+        train(tmp_path / "c", "--inner-lr", 0.5),
+    ]
+    for run in runs:
+        evaluate(run)
+    assert main(["card", *map(str, runs), "--output", str(tmp_path / "card")]) == 0
+    variants = json.loads((tmp_path / "card.json").read_text())["variants"]
+    assert {name: content["seeds"] for name, content in variants.items()} == {
+        "MAML": [1, 2],
+        "MAML 2": [0],
+    }
+    assert variants["MAML 2"]["settings"]["inner_lr"] == 0.5
+
+
+def test_an_evaluation_can_write_the_card_at_once(run):
+    evaluate(run, "--card")
+    assert (run / "card.md").read_text().startswith("# navigation: maml")
+
+
+def test_the_command_of_a_run_trains_the_same_again(trained, tmp_path):
+    config = yaml.safe_load((trained / "config.yaml").read_text())
+    command = command_of(config).split()
+    assert command[:3] == ["metarl", "train", "maml"]
+    again = tmp_path / "again"
+    assert main([*command[1:], "--num-workers", "0", "--run", str(again)]) == 0
+    assert yaml.safe_load((again / "config.yaml").read_text()) == config
+
+
+def test_the_command_of_an_evaluation_names_what_differs_from_the_default(evaluated):
+    assert evaluation_command(evaluated) == (
+        f"metarl evaluate {evaluated} --num-tasks 10 --num-adaptation-steps 1 "
+        "--adaptation-episodes 5 --controls pretrained untrained"
+    )
+
+
+def test_a_card_of_nothing_is_refused(refused, trained):
+    assert "EvaluationError runs: got none" in refused("card")
+    assert "isn't evaluated" in refused("card", trained)
+
+
+def test_a_damaged_table_of_metrics_is_refused(run):
+    assert len(iteration_seconds(run)) == 2
+    (run / "metrics.csv").write_text("iteration\n1\n")
+    with pytest.raises(CheckpointError, match=r"metrics\.csv: can't be read"):
+        iteration_seconds(run)

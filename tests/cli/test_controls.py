@@ -1,0 +1,139 @@
+import json
+import shutil
+
+import pytest
+import torch
+import yaml
+
+from metarl.agents import MAML
+from metarl.cli import load_run
+from metarl.cli.controls import linked_control, untrained
+from metarl.errors import CheckpointError
+from metarl.evaluation import Evaluation, evaluate
+
+from .conftest import QUICK, train
+from .conftest import evaluate as evaluate_run
+
+
+def test_the_untrained_control_is_the_network_that_training_began_from(run):
+    agent = load_run(run)
+    control = untrained(agent)
+    assert (control.iteration, control.num_timesteps) == (0, 0)
+    assert control.config == agent.config
+    fresh = MAML(agent.benchmark, seed=agent.seed, **agent.config.model_dump())
+    for name, value in fresh.meta_params.items():
+        assert torch.equal(control.meta_params[name], value)
+    assert any(not torch.equal(agent.meta_params[n], v) for n, v in fresh.meta_params.items())
+
+
+def test_controls_are_evaluated_on_the_same_tasks_and_kept_beside_the_run(evaluated):
+    folder = evaluated / "evaluation" / "test"
+    own = Evaluation.load(folder)
+    for name in ("untrained", "pretrained"):
+        control = Evaluation.load(folder / "controls" / name)
+        assert control.tasks == own.tasks
+        assert control.protocol == own.protocol
+        assert control.rows != own.rows
+    assert Evaluation.load(folder / "controls" / "untrained").header.subject["iteration"] == 0
+
+
+def test_the_pretrained_control_is_trained_alike_but_at_inner_rate_0(evaluated):
+    control = evaluated.with_name("run-pretrained")
+    ours, theirs = (
+        yaml.safe_load((path / "config.yaml").read_text()) for path in (evaluated, control)
+    )
+    assert theirs["agent"].pop("inner_lr") == 0
+    assert theirs["agent"].pop("adaptation_lr") == ours["agent"].pop("inner_lr")
+    del ours["agent"]["adaptation_lr"]
+    assert theirs == {**ours, "total_timesteps": 144}
+    assert load_run(control).num_timesteps == load_run(evaluated).num_timesteps == 144
+    own, his = (json.loads((path / "manifest.json").read_text()) for path in (evaluated, control))
+    assert own == his
+
+
+def test_each_run_records_the_other(evaluated):
+    control = evaluated.with_name("run-pretrained")
+    assert json.loads((evaluated / "controls.json").read_text()) == {
+        "pretrained": "../run-pretrained"
+    }
+    assert json.loads((control / "controls.json").read_text()) == {"control_of": "../run"}
+    assert linked_control(evaluated).samefile(control)
+    assert linked_control(control) is None
+
+
+def test_a_recorded_control_is_evaluated_without_asking_and_not_trained_again(
+    evaluated, tmp_path, capsys
+):
+    for name in ("run", "run-pretrained"):
+        shutil.copytree(evaluated.with_name(name), tmp_path / name)
+    capsys.readouterr()
+    evaluate_run(tmp_path / "run")
+    output = capsys.readouterr().out
+    assert "training the pretrained control" not in output
+    assert "against the pretrained control adapted the same way" in output
+
+
+def test_an_interrupted_control_goes_on_from_its_checkpoint(evaluated, run, capsys):
+    path = train(run.with_name("run-pretrained"), "--inner-lr", 0, "--adaptation-lr", 0.1)
+    (newest,) = [one for one in (path / "checkpoints").iterdir() if one.name.endswith("2")]
+    whole = load_run(path).meta_params
+    shutil.rmtree(newest)
+    evaluate_run(run, "--controls", "pretrained")
+    assert "training the pretrained control" in capsys.readouterr().out
+    assert all(torch.equal(whole[n], v) for n, v in load_run(path).meta_params.items())
+
+
+def test_a_control_can_be_given(run, tmp_path, capsys):
+    control = train(tmp_path / "mine", "--inner-lr", 0, "--adaptation-lr", 0.3, "--seed", 4)
+    evaluate_run(run, "--pretrained", control)
+    assert "note: the pretrained control has adaptation_lr 0.3, not 0.1" in capsys.readouterr().out
+    assert linked_control(run).samefile(control)
+    found = Evaluation.load(run / "evaluation" / "test" / "controls" / "pretrained")
+    assert found.rows == evaluate(load_run(control), protocol="quick").rows
+
+
+def test_a_run_that_is_no_control_is_refused(run, trained, refused):
+    message = refused("evaluate", run, *QUICK, "--pretrained", trained)
+    assert f"pretrained: {trained} was trained with inner_lr 0.1; a control needs 0" in message
+
+
+def test_a_control_of_other_tasks_is_refused(run, tmp_path, refused):
+    control = train(
+        tmp_path / "mine", "--inner-lr", 0, "--adaptation-lr", 0.1, "--benchmark-seed", 3
+    )
+    message = refused("evaluate", run, *QUICK, "--pretrained", control)
+    assert "ManifestMismatchError" in message
+    assert "was trained on other tasks than the run" in message
+
+
+def test_a_control_with_less_training_is_refused(run, tmp_path, refused):
+    arguments = ("--inner-lr", 0, "--adaptation-lr", 0.1, "--total-timesteps", 72)
+    control = train(tmp_path / "mine", *arguments)
+    message = refused("evaluate", run, *QUICK, "--pretrained", control)
+    assert "72 steps of training; the run has 144, and a control needs as many" in message
+
+
+def test_a_damaged_record_is_refused(run):
+    (run / "controls.json").write_text("[]")
+    with pytest.raises(CheckpointError, match="holds no record of controls"):
+        linked_control(run)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--controls", "expert"), "there is no scripted one of infinitely many tasks"),
+        (("--as-upstream",), "as_upstream: got benchmark 'navigation'; Meta-World's evaluation"),
+        (("--controls", "oracle"), "oracle"),
+        (("--tasks", "reach-v3"), "of infinitely many tasks none can be named"),
+    ],
+)
+def test_what_a_benchmark_does_not_have_is_refused_before_anything_runs(
+    run, refused, flags, message
+):
+    if flags[-1] == "oracle":
+        with pytest.raises(SystemExit):
+            refused("evaluate", run, *flags)
+    else:
+        assert message in refused("evaluate", run, "--num-workers", 0, *flags)
+    assert not (run / "evaluation").exists()

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from metarl.errors import ManifestMismatchError
+from metarl.evaluation.comparison import compare
+from metarl.evaluation.statistics import (
+    estimate,
+    mean_difference,
+    probability_of_improvement,
+)
+from tests.evaluation.stubs import made_up
+
+RNG = np.random.default_rng(0)
+LEVEL = 50 * RNG.normal(size=(1, 12, 1, 1))
+WORSE = LEVEL + RNG.normal(size=(2, 12, 2, 1))
+BETTER = LEVEL + RNG.normal(size=(3, 12, 2, 1)) + [[[0.0], [4.0]]]
+
+
+def runs(returns, success=None):
+    flags = [None] * len(returns) if success is None else success
+    return [made_up(one, own, seed=i) for i, (one, own) in enumerate(zip(returns, flags))]  # noqa: B905
+
+
+def test_a_line_pairs_the_tasks():
+    comparison = compare(runs(BETTER), runs(WORSE), ("better", "worse"))
+    line = comparison.line("episode_return", 1)
+    x, y = BETTER[:, :, 1, 0], WORSE[:, :, 1, 0]
+    families = ["made, up"] * 12
+    assert line.difference == estimate(mean_difference, x, y, families=families)
+    expected = estimate(probability_of_improvement, x, y, families=families, bounds=(0.0, 1.0))
+    assert line.probability == expected
+    assert line.per_task == pytest.approx(x.mean(axis=0) - y.mean(axis=0))
+    assert line.difference.mean == pytest.approx(line.a.mean - line.b.mean)
+
+
+def test_pairing_decides_what_the_tasks_levels_would_hide():
+    comparison = compare(runs(BETTER), runs(WORSE))
+    before, after = (comparison.line("episode_return", step) for step in (0, 1))
+    assert not before.decided
+    assert after.decided
+    assert after.difference.low > 1
+    assert after.a.high - after.a.low > 20
+    assert after.probability.low == pytest.approx(0.74, abs=0.01)
+
+
+def test_the_other_way_round_everything_is_reversed():
+    there, back = compare(runs(BETTER), runs(WORSE)), compare(runs(WORSE), runs(BETTER))
+    for line, reverse in zip(there.lines, back.lines, strict=True):
+        assert reverse.difference.mean == pytest.approx(-line.difference.mean)
+        assert reverse.probability.mean == pytest.approx(1 - line.probability.mean)
+
+
+def test_a_run_is_no_better_than_itself():
+    (line, _) = compare(runs(BETTER[:1]), runs(BETTER[:1])).lines
+    assert (line.difference.mean, line.probability.mean) == (0.0, 0.5)
+    assert not line.decided
+
+
+def test_equal_success_of_few_tasks_decides_little():
+    success = np.zeros((1, 12, 1, 1), dtype=bool)
+    both = runs(np.zeros((1, 12, 1, 1)), success)
+    line = compare(both, both).line("success_final", 0)
+    assert line.difference.mean == 0.0
+    assert line.difference.high == -line.difference.low == pytest.approx(0.26, abs=0.01)
+
+
+def test_success_is_compared_where_both_report_it():
+    success = np.zeros((1, 12, 2, 1), dtype=bool)
+    with_success, without = runs(WORSE[:1], success), runs(WORSE[:1])
+    assert {line.field for line in compare(with_success, with_success).lines} == {
+        "episode_return",
+        "success_final",
+        "success_any",
+    }
+    assert {line.field for line in compare(with_success, without).lines} == {"episode_return"}
+
+
+def test_different_tasks_are_refused():
+    with pytest.raises(ManifestMismatchError):
+        compare(runs(BETTER), [made_up(WORSE[0], manifest="f" * 64)])

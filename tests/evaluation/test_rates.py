@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from metarl.evaluation.rates import clopper_pearson, rate
+
+LAYOUTS = [(5, 1), (5, 4), (1, 10), (1, 20)]
+
+
+def covered(draw, probability: float, num_episodes: int, families=None) -> float:
+    """Share of 200 repetitions whose interval holds the truth."""
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(200):
+        found = rate(draw(rng), num_episodes, families)
+        hits += found.low <= probability <= found.high
+    return hits / 200
+
+
+@pytest.mark.parametrize("num_episodes", [1, 3])
+@pytest.mark.parametrize("probability", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize(("names", "per_name"), LAYOUTS)
+def test_the_interval_covers_the_truth_where_episodes_are_alike(
+    names, per_name, probability, num_episodes
+):
+    families = [f"family {i}" for i in range(names) for _ in range(per_name)]
+
+    def draw(rng):
+        return rng.binomial(num_episodes, probability, (1, names * per_name)) / num_episodes
+
+    assert covered(draw, probability, num_episodes, families) >= 0.93
+
+
+@pytest.mark.parametrize("num_episodes", [1, 3, 10])
+@pytest.mark.parametrize("probability", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize("num_tasks", [5, 10, 20, 50])
+def test_the_interval_covers_the_truth_where_a_tasks_episodes_are_equal(
+    num_tasks, probability, num_episodes
+):
+    """As in a deterministic environment under the mean action: more episodes tell nothing new."""
+
+    def draw(rng):
+        return rng.binomial(1, probability, (1, num_tasks)).astype(float)
+
+    assert covered(draw, probability, num_episodes) >= 0.93
+
+
+@pytest.mark.parametrize("num_runs", [3, 5, 10])
+def test_the_interval_covers_the_truth_where_runs_differ(num_runs):
+    """Rates of 0.1 to 0.9, drawn anew for every run; their mean is 0.5."""
+
+    def draw(rng):
+        own = rng.uniform(0.1, 0.9, (num_runs, 1))
+        return rng.binomial(1, np.broadcast_to(own, (num_runs, 50))).astype(float)
+
+    assert covered(draw, 0.5, 1) >= 0.93
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 5), (3, 10), (10, 10), (17, 250)])
+def test_clopper_pearson_is_scipys(successes, trials):
+    expected = binomtest(successes, trials).proportion_ci(method="exact")
+    found = clopper_pearson(successes / trials, trials)
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_independent_episodes_count_for_no_more_than_they_are():
+    """No task differs from another: as narrow as 60 binomial trials of 20 tasks, not narrower."""
+    found = rate(np.full((1, 20), 1 / 3), 3)
+    low, high = clopper_pearson(1 / 3, 60)
+    assert found.mean == pytest.approx(1 / 3)
+    assert low - 0.02 < found.low < low
+    assert high < found.high < high + 0.02
+
+
+def test_equal_episodes_of_a_task_count_as_one():
+    scores = np.repeat([0.0, 1.0], [15, 5])[None]
+    once, often = rate(scores, 1), rate(scores, 100)
+    assert often.low == pytest.approx(once.low, abs=0.02)
+    assert often.high == pytest.approx(once.high, abs=0.02)
+
+
+def test_no_success_at_all_leaves_room_for_some():
+    assert rate(np.zeros((1, 5)), 1).high == pytest.approx(0.52, abs=0.01)
+    assert rate(np.zeros((1, 5)), 100).high == pytest.approx(0.52, abs=0.01)
+    assert rate(np.ones((1, 50)), 1).low == pytest.approx(0.93, abs=0.01)
