@@ -56,6 +56,7 @@ def check_effects(context: Context) -> list[Finding]:
 def check_hidden(context: Context) -> list[Finding]:
     """Tries to predict the task from the observation that a reset returns."""
     context.require_two_tasks()
+    context.require_shapes()
     player, space = context.player, context.distribution.observation_space
     tasks = _many_tasks(context)
     observations: list[Any] = []

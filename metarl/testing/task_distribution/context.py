@@ -35,7 +35,8 @@ class Context:
         report: What has been found so far.
         tasks: Distinct tasks, up to :data:`NUM_TASKS`.
         example: An environment without its wrappers, closed; tells classes and modules.
-        reproducible: Whether equal seeds have given equal episodes.
+        touched: Global random generators that episodes draw from or seed.
+        reproducible: Whether equal seeds have given equal episodes wherever they were played.
     """
 
     distribution: TaskDistribution
@@ -44,6 +45,7 @@ class Context:
     report: Report = field(default_factory=Report)
     tasks: list[Task] = field(default_factory=list)
     example: gymnasium.Env[Any, Any] | None = None
+    touched: list[str] = field(default_factory=list)
     reproducible: bool = True
 
     @property
@@ -63,6 +65,11 @@ class Context:
     def require_reproducible(self) -> None:
         """Skips the check where equal seeds don't give equal episodes."""
         if not self.reproducible:
+            raise SkippedError
+
+    def require_shapes(self) -> None:
+        """Skips the check where observations can't be stacked."""
+        if self.found("wrong-shape"):
             raise SkippedError
 
     def require_two_tasks(self) -> None:

@@ -62,6 +62,7 @@ def check_episodes(context: Context) -> list[Finding]:
         env.close()
     found = _content_faults(env.observation_space, traces)
     found += _horizon_faults([t for t in traces if _whole(t, context.horizon)], context.horizon)
+    context.touched = before.changed_generators()
     settings = before.changed_settings()
     found += [Finding("global-state", f"an episode changes {name}") for name in settings]
     if context.step_seconds > SLOW_STEP:

@@ -105,10 +105,7 @@ def _flattened(name: str, value: Any) -> list[tuple[str, Any]]:
 
 
 def _scores(features: Floats, targets: Floats) -> Floats:
-    """Best leave-one-out R^2 of each target: ``[N, F]`` and ``[R, N, T]`` to ``[R, T]``.
-
-    With ``G = K + lambda I`` the residual of leaving ``i`` out is ``(G^-1 y)_i / (G^-1)_ii``.
-    """
+    """Best leave-one-out R^2 of each target: ``[N, F]`` and ``[R, N, T]`` to ``[R, T]``."""
     repeats, rows, columns = targets.shape
     flat = np.moveaxis(targets, 1, 0).reshape(rows, -1)
     products = features @ features.T
@@ -118,11 +115,29 @@ def _scores(features: Floats, targets: Floats) -> Floats:
     kernels = (products / features.shape[1], gaussian, _additive_kernel(features))
     best = np.full(flat.shape[1], -np.inf)
     for kernel in kernels:
-        for strength in (1e-3, 1e-1):
-            inverse = np.linalg.inv(kernel + 1 + strength * rows * np.eye(rows) / 10)
-            residuals = (inverse @ flat) / np.diag(inverse)[:, None]
+        for strength in (1e-4, 1e-2):
+            # A constant in the kernel stands for the intercept.
+            gram = kernel + 1 + strength * rows * np.eye(rows)
+            residuals = left_out_residuals(gram, flat)
             best = np.maximum(best, 1 - (residuals**2).sum(axis=0) / (flat**2).sum(axis=0))
     return best.reshape(repeats, columns)
+
+
+def left_out_residuals(gram: Floats, targets: Floats) -> Floats:
+    """Errors of predicting each row by kernel ridge regression on all others.
+
+    In closed form, ``(G^-1 y)_i / (G^-1)_ii`` (Rasmussen and Williams 2006, section 5.4.2).
+
+    Args:
+        gram: ``G``, the kernel plus the ridge on its diagonal, ``[N, N]``.
+        targets: ``y``, ``[N, T]``.
+
+    Returns:
+        ``[N, T]``.
+    """
+    inverse = np.linalg.inv(gram)
+    residuals: Floats = (inverse @ targets) / np.diag(inverse)[:, None]
+    return residuals
 
 
 def _additive_kernel(features: Floats) -> Floats:

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import gymnasium
@@ -186,9 +187,10 @@ def exploratory_actions(
 
 
 def describe_error(error: BaseException) -> str:
-    """Type, message and place of an exception."""
-    *_, frame = [None, *traceback.extract_tb(error.__traceback__)]
-    place = "" if frame is None else f" ({frame.filename}, line {frame.lineno})"
+    """Type, message and, outside these checks, place of an exception."""
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    ours = Path(frame.filename).is_relative_to(Path(__file__).parent)
+    place = "" if ours else f" ({frame.filename}, line {frame.lineno})"
     return f"{type(error).__name__}: {error}{place}"
 
 

@@ -18,7 +18,7 @@ def check_seeding(context: Context) -> list[Finding]:
         first, again = context.play(env, actions), context.play(env, actions)
     finally:
         env.close()
-    touched = process.changed_generators()
+    touched = sorted({*context.touched, *process.changed_generators()})
     if (where := first.difference(again)) is None:
         return [
             Finding("global-state", f"an episode changes {name}, which others draw from")
@@ -45,11 +45,16 @@ def _unseeded(where: str) -> str:
 def check_restoration(context: Context) -> list[Finding]:
     """A task is what it was: made a second time, after another task, moved there and back."""
     context.require_reproducible()
+    found = _restoration_faults(context)
+    context.reproducible = not found
+    return found
+
+
+def _restoration_faults(context: Context) -> list[Finding]:
     one, other, actions = context.tasks[0], context.tasks[-1], context.actions()
     shared = SharedVariables(context.distribution, [context.example])
     first = context.play_new(one, actions)
     if where := first.difference(context.play_new(one, actions)):
-        context.reproducible = False
         what = f"two environments of one task differ at {where}"
         changed = shared.changed()
         shared.restore()
@@ -90,6 +95,7 @@ def check_side_by_side(context: Context) -> list[Finding]:
                     context.player.step(env, action, trace)
     for task, own, beside in zip(tasks, alone, together, strict=True):
         if where := own.difference(beside):
+            context.reproducible = False
             what = f"{task!r} differs at {where} when another environment is stepped in between"
             return [Finding("shared-state", what)]
     return []

@@ -19,7 +19,7 @@ import torch
 from metarl.tasks import Task
 
 GENERATORS: dict[str, Callable[[], Any]] = {
-    "np.random": np.random.get_state,  # noqa: NPY002 - the one that others must leave
+    "np.random": np.random.get_state,
     "random": random.getstate,
     "torch": lambda: torch.get_rng_state().numpy().tobytes(),
 }

@@ -22,6 +22,7 @@ TOLERANCE = 1e-5
 def check_vectors(context: Context) -> list[Finding]:
     """Rows of ``make_vec`` behave as environments do, before and after ``set_tasks``."""
     context.require_reproducible()
+    context.require_shapes()
     call = context.player.call
     tasks = [context.tasks[0], context.tasks[-1]]
     make = partial(context.distribution.make_vec, tasks, 2)
