@@ -10,9 +10,11 @@ from importlib.metadata import version
 import tyro
 
 from metarl.agents import ALGORITHMS
+from metarl.cli.checking import check_env
 from metarl.cli.evaluating import evaluate_run, print_evaluation
 from metarl.cli.listing import list_tasks
 from metarl.cli.loading import load_run
+from metarl.cli.new_family import new_family
 from metarl.cli.output import ERR, OUT, say
 from metarl.cli.parity import check_metaworld
 from metarl.cli.training import config_type, train, training_command
@@ -34,6 +36,8 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "train": _train_help,
     "evaluate": evaluate_run,
     "tasks": list_tasks,
+    "check-env": check_env,
+    "new-family": new_family,
     "check-metaworld": check_metaworld,
 }
 _DESCRIPTION = (

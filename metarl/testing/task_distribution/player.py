@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from metarl.errors import describe_error
 from metarl.spaces import clip_actions
 from metarl.tasks import Task, TaskDistribution
 from metarl.testing.deadline import TookTooLongError, time_limit
@@ -184,14 +183,6 @@ def exploratory_actions(
         return list(clip_actions(space, indices))
     assert space.shape is not None
     return list(clip_actions(space, rng.standard_normal((num_steps, *space.shape))))
-
-
-def describe_error(error: BaseException) -> str:
-    """Type, message and, outside these checks, place of an exception."""
-    *_, frame = traceback.extract_tb(error.__traceback__)
-    ours = Path(frame.filename).is_relative_to(Path(__file__).parent)
-    place = "" if ours else f" ({frame.filename}, line {frame.lineno})"
-    return f"{type(error).__name__}: {error}{place}"
 
 
 def kept(observation: Any) -> Any:

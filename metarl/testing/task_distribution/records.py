@@ -7,10 +7,10 @@ import pickle
 
 import cloudpickle
 
+from metarl.errors import describe_error
 from metarl.tasks import Task
 from metarl.testing.task_distribution.context import NUM_TASKS, Context
 from metarl.testing.task_distribution.findings import Finding
-from metarl.testing.task_distribution.player import describe_error
 from metarl.testing.task_distribution.shared_state import ProcessState
 
 
