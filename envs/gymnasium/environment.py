@@ -143,14 +143,18 @@ class TaskEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
 def set_attribute(env: Environment, path: str, value: Any) -> None:
     """Sets ``env.<path>``, which must be there already; where it is an array, as an array.
 
+    The first name of the path is looked for in one wrapper after another, outermost first.
+
     Raises:
         TaskError: If it isn't there, can't be set or has another shape.
     """
-    *owners, name = path.split(".")
     owner: Any = env
+    *owners, name = path.split(".")
+    while isinstance(owner, gymnasium.Wrapper) and not hasattr(owner, [*owners, name][0]):
+        owner = owner.env
     for part in owners:
-        owner = _attribute(owner, part, path, env)
-    present = _attribute(owner, name, path, env)
+        owner = _attribute(owner, part, path)
+    present = _attribute(owner, name, path)
     if isinstance(present, np.ndarray):
         value = np.asarray(value, dtype=present.dtype)
         if value.shape != present.shape:
@@ -161,13 +165,11 @@ def set_attribute(env: Environment, path: str, value: Any) -> None:
         raise TaskError(f"{path}: can't be set to {value!r} ({error}).") from error
 
 
-def _attribute(owner: Any, name: str, path: str, env: Environment) -> Any:
+def _attribute(owner: Any, name: str, path: str) -> Any:
     try:
         return getattr(owner, name)
     except AttributeError:
         known = [known for known in dir(owner) if not known.startswith("_")]
         near = difflib.get_close_matches(name, known, n=3)
-        if owner is env and hasattr(env.unwrapped, name):
-            near = [f"unwrapped.{name}"]
         hint = f"; did you mean {', '.join(near)}?" if near else "."
         raise TaskError(f"{path}: {type(owner).__name__} has no attribute {name!r}{hint}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from typing import Any
 
@@ -32,8 +33,8 @@ class TaskFamily:
         env: Gymnasium id, or a class or function that returns an environment.
         arguments: What varies among the constructor's arguments.
         options: What varies among ``reset``'s ``options``.
-        attributes: What varies among the environment's attributes, by dotted path from the
-            environment, e.g. ``unwrapped.m``. They are set before every reset.
+        attributes: What varies among the environment's attributes, by name or dotted path, e.g.
+            ``m`` or ``model.opt.timestep``, through all wrappers. They are set before every reset.
         parameters: What ``apply`` makes of the environment.
         apply: Called as ``apply(env, parameters)``, with all parameters, on a new environment.
         reuse: Whether ``apply`` may be called again, with other parameters, on an environment that
@@ -270,11 +271,14 @@ def _as_json(value: Any) -> Any:
         return value.tolist() if isinstance(value, np.ndarray) else _name_of(value)
 
 
+_packages = cache(packages_distributions)
+
+
 def _version_of(recipe: Recipe) -> dict[str, str]:
     """The package that the environment comes from, with its version, where it has one."""
     entry: Any = recipe.env
     if isinstance(entry, str):
         entry = gymnasium.spec(entry).entry_point
     module = entry.partition(":")[0] if isinstance(entry, str) else entry.__module__
-    packages = packages_distributions().get(str(module).partition(".")[0], [])
+    packages = _packages().get(str(module).partition(".")[0], [])
     return {f"version of {name}": version(name) for name in sorted(set(packages))}
