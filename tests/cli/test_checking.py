@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from metarl import cli
+from own_modules import forget_modules_of
 
 
 @pytest.fixture
@@ -11,10 +12,8 @@ def here(tmp_path, monkeypatch):
     """An empty working folder; what is imported from it is forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    before = set(sys.modules)
     yield tmp_path
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+    forget_modules_of(tmp_path)
 
 
 def run(*arguments):

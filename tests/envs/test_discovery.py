@@ -9,6 +9,7 @@ from metarl.envs.navigation import navigation
 from metarl.envs.registry import benchmark_names, check_benchmark_name
 from metarl.errors import ConfigError, UnknownNameError
 from metarl.tasks import Benchmark
+from own_modules import forget_modules_of
 
 FAMILIES = '''
 """A module with a family."""
@@ -54,10 +55,8 @@ class Nested:
 def place(tmp_path, monkeypatch):
     """A folder that modules and installed packages are looked for in."""
     monkeypatch.syspath_prepend(tmp_path)
-    before = set(sys.modules)
     yield tmp_path
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+    forget_modules_of(tmp_path)
 
 
 @pytest.fixture
