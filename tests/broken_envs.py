@@ -358,6 +358,18 @@ class SparseReward(Winds):
             return float(self.position > 100)
 
 
+class RewardOfRounding(Winds):
+    """Tasks differ by no more than rounding does."""
+
+    class env_class(PushedPoint):
+        def __init__(self, wind):
+            super().__init__(0.0)
+            self.bonus = 1e-9 * wind
+
+        def reward(self):
+            return super().reward() + self.bonus
+
+
 class OpenHandle(Winds):
     def __init__(self):
         super().__init__()
@@ -411,6 +423,7 @@ OTHERS = {
     NoHorizon: "no-horizon",
     TaskWithoutEffect: "task-without-effect",
     SparseReward: "no-reward-difference",
+    RewardOfRounding: "no-reward-difference",
     OpenHandle: "unpicklable-distribution",
     MixedUpRows: "vector-differs",
 }

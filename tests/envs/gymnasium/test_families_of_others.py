@@ -29,8 +29,8 @@ def test_it_trains_and_is_evaluated_from_the_command_line(name, tmp_path, capfd)
 
 
 @pytest.mark.slow
-def test_a_puck_that_random_actions_never_touch_is_rightly_faulted(capfd):
+def test_a_puck_whose_friction_varies_passes_too(capfd):
     from families_of_others import pucks
 
     report = check_task_distribution(pucks.benchmark().train, seconds=250)
-    assert report.codes == ["no-reward-difference"]
+    assert report.ok, "\n".join(map(str, report.findings))
