@@ -12,6 +12,7 @@ from metarl.tasks import Benchmark
 
 from . import locomotion, metaworld, physics
 from .bandits import bandits
+from .discovery import entry_points_by_name, is_reference, load_named, load_reference, make_from
 from .navigation import navigation, navigation_sparse, navigation_wind
 from .tabular import random_mdps
 
@@ -218,8 +219,8 @@ BENCHMARKS: tuple[BenchmarkEntry, ...] = (
 )
 
 
-def benchmark_names() -> list[str]:
-    """Every name that :func:`make_benchmark` takes."""
+def builtin_names() -> list[str]:
+    """The names of this package's own benchmarks."""
     names: list[str] = []
     for entry in BENCHMARKS:
         names += [entry.name.replace("<family>", family) for family in entry.families] or [
@@ -228,24 +229,42 @@ def benchmark_names() -> list[str]:
     return names
 
 
+def benchmark_names() -> list[str]:
+    """Every name that :func:`make_benchmark` takes, beside ``module:NAME``."""
+    return list(dict.fromkeys([*builtin_names(), *entry_points_by_name()]))
+
+
 def make_benchmark(name: str, seed: int = 0, **settings: Any) -> Benchmark:
     """Builds a benchmark by its name.
 
     Args:
-        name: As in :func:`benchmark_names`, e.g. ``"ml1/reach-v3"``.
+        name: One of :func:`benchmark_names`, e.g. ``"ml1/reach-v3"``, or ``module:NAME`` for a
+            benchmark, a task distribution or what makes one, in any module that can be imported.
         seed: Seed of the split.
         **settings: Settings of that benchmark, e.g. ``max_episode_steps``.
 
     Raises:
         UnknownNameError: If there is no such benchmark; lists the nearest names.
+        ConfigError: If what the name leads to can't be imported or made.
     """
+    if is_reference(name):
+        return make_from(load_reference(name), name, seed, settings)
     check_benchmark_name(name)
+    if name not in builtin_names():
+        return make_from(load_named(name), name, seed, settings)
     prefix, _, family = name.partition("/")
     entry = next(e for e in BENCHMARKS if e.name.partition("/")[0] == prefix)
     return entry.make(*([family] if family else []), seed=seed, **settings)
 
 
 def check_benchmark_name(name: str) -> None:
-    """Raises an UnknownNameError, with the nearest names, unless the benchmark exists."""
-    if name not in (names := benchmark_names()):
+    """Checks that a name leads to something.
+
+    Raises:
+        UnknownNameError: If not; lists the nearest names.
+        ConfigError: If the module of ``module:NAME`` can't be imported.
+    """
+    if is_reference(name):
+        load_reference(name)
+    elif name not in (names := benchmark_names()):
         raise UnknownNameError("benchmark", name, names)

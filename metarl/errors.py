@@ -7,7 +7,9 @@ already catch under a built-in name (``ValueError``, ``FileExistsError``) keep t
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -71,3 +73,16 @@ class RolloutError(MetarlError, RuntimeError):
 
 class WorkerDiedError(MetarlError, RuntimeError):
     """A worker process ended while it held work."""
+
+
+def describe_error(error: BaseException) -> str:
+    """Type and message of an exception, and where code that isn't this package's raised it."""
+    foreign = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not Path(frame.filename).is_relative_to(Path(__file__).parent)
+        and not frame.filename.startswith("<frozen ")
+        and Path(frame.filename).parent.name != "importlib"
+    ]
+    place = f" ({foreign[-1].filename}, line {foreign[-1].lineno})" if foreign else ""
+    return f"{type(error).__name__}: {error}{place}"

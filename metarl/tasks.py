@@ -103,12 +103,15 @@ class TaskDistribution(ABC):
         action_space: Space of one environment's actions, the same for every task.
         max_episode_steps: Horizon; environments truncate there.
         tasks_per_vec: How many tasks the rollout engine should step together for best speed.
+        observable_parameters: Names of task parameters that the observation shows on purpose. The
+            validator takes any other that it can read from first observations for a leak.
     """
 
     observation_space: spaces.Space[Any]
     action_space: spaces.Space[Any]
     max_episode_steps: int
     tasks_per_vec: int = 1
+    observable_parameters: Sequence[str] = ()
 
     @abstractmethod
     def sample(self, num_tasks: int, rng: np.random.Generator) -> list[Task]:

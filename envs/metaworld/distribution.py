@@ -28,6 +28,9 @@ Backend = Literal["fast", "reference"]
 TASKS_PER_BATCH = 10
 """Enough rows to spread the cost of a batch over, few enough to share out between workers."""
 
+OBJECT_POSITION = ("rand_vec[0]", "rand_vec[1]", "rand_vec[2]")
+"""Where the object starts, which the observation shows also where it hides the goal."""
+
 
 class MetaWorldTasks(FiniteTaskDistribution):
     """Meta-World tasks.
@@ -63,6 +66,8 @@ class MetaWorldTasks(FiniteTaskDistribution):
         self.observation_space = OBSERVATION_SPACE
         self.action_space = ACTION_SPACE
         self.max_episode_steps = max_episode_steps
+        goal_observable = all(task.parameters["goal_observable"] for task in tasks)
+        self.observable_parameters = ("rand_vec",) if goal_observable else OBJECT_POSITION
 
     def make_env(self, task: Task, render_mode: str | None = None) -> MetaWorldEnv:
         """Builds the environment of one task; takes about 0.1 s."""

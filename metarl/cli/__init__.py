@@ -11,10 +11,12 @@ import tyro
 
 from metarl.agents import ALGORITHMS
 from metarl.cli.cards import card_runs
+from metarl.cli.checking import check_env
 from metarl.cli.comparing import compare_runs
 from metarl.cli.evaluating import evaluate_run
 from metarl.cli.listing import list_tasks
 from metarl.cli.loading import load_run
+from metarl.cli.new_family import new_family
 from metarl.cli.output import ERR, OUT, say
 from metarl.cli.parity import check_metaworld
 from metarl.cli.training import config_type, train, training_command
@@ -38,6 +40,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "compare": compare_runs,
     "card": card_runs,
     "tasks": list_tasks,
+    "check-env": check_env,
+    "new-family": new_family,
     "check-metaworld": check_metaworld,
 }
 _DESCRIPTION = (

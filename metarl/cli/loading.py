@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from metarl.agents import ALGORITHMS, MetaPolicyGradient
 from metarl.envs import make_benchmark
+from metarl.envs.discovery import is_reference
+from metarl.envs.registry import check_benchmark_name
 from metarl.errors import CheckpointError, EvaluationError
 from metarl.evaluation import Evaluation
 from metarl.runs import RunFolder
@@ -36,8 +39,21 @@ def load_run(path: Path, *, num_workers: int = 0, device: str = "cpu") -> MetaPo
     return ALGORITHMS[algorithm].load(checkpoint, benchmark, num_workers=num_workers, device=device)
 
 
+def check_name(name: str) -> None:
+    """Checks a benchmark's name; ``module:NAME`` may be in the current folder.
+
+    Raises:
+        ConfigError: If it leads to nothing.
+    """
+    here = str(Path.cwd())
+    if is_reference(name) and here not in sys.path:
+        sys.path.insert(0, here)  # as `python -m` does
+    check_benchmark_name(name)
+
+
 def benchmark_of(config: Mapping[str, Any]) -> Benchmark:
     """Builds the benchmark that a run's settings name."""
+    check_name(config["benchmark"])
     settings = {}
     if config["max_episode_steps"] is not None:
         settings["max_episode_steps"] = config["max_episode_steps"]

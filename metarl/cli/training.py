@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -15,11 +16,10 @@ from pydantic import Field, create_model
 
 from metarl.agent import Agent
 from metarl.agents import MetaPolicyGradient
-from metarl.cli.loading import benchmark_of
+from metarl.cli.loading import benchmark_of, check_name
 from metarl.cli.output import ERR, say
 from metarl.config import Config
 from metarl.display import LiveDisplay
-from metarl.envs.registry import check_benchmark_name
 from metarl.runs import RunFolder, RunRecorder
 
 AnyAgent: TypeAlias = MetaPolicyGradient[Any]
@@ -28,7 +28,9 @@ AnyAgent: TypeAlias = MetaPolicyGradient[Any]
 class RunConfig(Config):
     """Settings of a training run, whatever the algorithm."""
 
-    benchmark: str = Field(description="What to train on; `metarl tasks` lists the names.")
+    benchmark: str = Field(
+        description="What to train on: a name that `metarl tasks` lists, or module:NAME."
+    )
     total_timesteps: int = Field(
         default=1_200_000,
         ge=1,
@@ -84,9 +86,9 @@ def training_command(agent_type: type[AnyAgent]) -> Callable[..., int]:
 
 
 def _train_from_settings(agent_type: type[AnyAgent], settings: Any) -> int:
-    check_benchmark_name(settings.benchmark)
+    check_name(settings.benchmark)
     algorithm = agent_type.algorithm
-    default = f"{settings.benchmark.replace('/', '-')}-{algorithm}-seed{settings.seed}"
+    default = f"{re.sub('[/:]', '-', settings.benchmark)}-{algorithm}-seed{settings.seed}"
     run = RunFolder(settings.run or Path("runs") / default)
     run.check_free()
     benchmark = benchmark_of(settings.model_dump())

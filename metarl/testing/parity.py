@@ -1,4 +1,4 @@
-"""Checks that others may run on their own machine and on their own parts."""
+"""The fast Meta-World against the installed one, on the user's own machine."""
 
 from __future__ import annotations
 
