@@ -23,13 +23,6 @@ from rich.console import Console
 
 from metarl.cli.cards import entry_of, make_card, save_card
 
-NOTE = (
-    "The control is the same training with inner learning rate 0, adapted the same way: what it "
-    "gains is fine-tuning, and only what MAML gains beyond it is due to meta-learning. The second "
-    "adaptation step is at half the rate; the environment is deterministic, so that one episode "
-    "per task tells all."
-)
-
 
 def main() -> None:
     """Trains what isn't trained, evaluates, writes the card."""
@@ -49,7 +42,7 @@ def main() -> None:
         folders = [run_folder(recipe, variant, seed, options.runs) for seed in SEEDS]
         entries[variant] = entry_of(folders)
     command = f"python scripts/result_card.py {recipe.name}"
-    card = make_card(recipe.title, [command], entries, folders[0], [NOTE])
+    card = make_card(recipe.title, [command], entries, folders[0], [recipe.note])
     print(save_card(card, ROOT / "results" / recipe.name))
 
 
