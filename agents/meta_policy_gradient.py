@@ -13,6 +13,7 @@ import copy
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -21,12 +22,12 @@ import torch
 from metarl.adaptation import AdaptationState, AdaptedPolicy, Adapter, MetaLearner
 from metarl.agent import Agent, Callback
 from metarl.baselines import LinearFeatureBaseline, estimate_advantages
-from metarl.errors import CheckpointError, ConfigError
+from metarl.errors import CheckpointError, ConfigError, NonFiniteError
 from metarl.losses import INNER_LOSSES, Loss
 from metarl.objective import MetaObjective
 from metarl.outer import TRPO, GradientDescent, OuterStep
 from metarl.policies import Policy, make_mlp_policy
-from metarl.rollouts import RolloutEngine
+from metarl.rollouts import DEFAULT_WORKER_TIMEOUT, RolloutEngine
 from metarl.seeding import Purpose, Stream
 from metarl.storage import read_checkpoint, write_checkpoint
 from metarl.tasks import Benchmark, Task, check_manifest
@@ -34,7 +35,9 @@ from metarl.threads import map_in_threads, threads_for, torch_device
 from metarl.trace import TraceStep, trace_step
 from metarl.types import Params, Trajectories
 
+from .saved_state import SavedState, join_params, split_params
 from .settings import MetaPolicyGradientConfig
+from .skipping import SkippedUpdates, check_adapted, check_update
 
 ConfigT = TypeVar("ConfigT", bound=MetaPolicyGradientConfig)
 
@@ -50,6 +53,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         benchmark: The tasks; training samples from its training distribution only.
         seed: Root of all random streams; equal seeds give equal bits, whatever ``num_workers``.
         num_workers: Processes that collect experience; 0 collects in this one.
+        worker_timeout: Seconds without a step after which a worker process counts as hung.
         device: Where adaptation and meta-gradients are computed: ``cpu``, ``cuda``, ``cuda:1``.
             Experience is always collected on the CPU.
         **settings: Those of ``config_type``.
@@ -68,6 +72,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         *,
         seed: int = 0,
         num_workers: int = 0,
+        worker_timeout: float = DEFAULT_WORKER_TIMEOUT,
         device: str = "cpu",
         **settings: Any,
     ) -> None:
@@ -77,6 +82,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         self.benchmark = benchmark
         self.seed = seed
         self.num_workers = num_workers
+        self.worker_timeout = worker_timeout
         self.device = torch_device(device)
         self.config: ConfigT = self.config_type(**settings)
         self.num_timesteps = 0
@@ -95,6 +101,8 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         self._outer = self.make_outer()
         self._baseline = LinearFeatureBaseline()
         self._engine: RolloutEngine | None = None
+        self._skipped = SkippedUpdates(self.config.max_skipped_updates)
+        self._experience = _Experience()
         self.meta_params = self._learner.meta_params()
 
     @abstractmethod
@@ -194,7 +202,15 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         return self
 
     def _learn(self, total_timesteps: int, callbacks: list[Callback]) -> None:
-        while self.num_timesteps < total_timesteps:
+        try:
+            self._learn_until_stopped(total_timesteps, callbacks)
+        except _StopRequested:
+            self.close()  # workers are in the middle of what nobody will ask for
+        finally:
+            self.stop_requested = False
+
+    def _learn_until_stopped(self, total_timesteps: int, callbacks: list[Callback]) -> None:
+        while self.num_timesteps < total_timesteps and not self.stop_requested:
             figures = self.train_iteration()
             # Every callback is called, also when an earlier one asks to stop.
             answers = [callback(self, figures) for callback in callbacks]
@@ -202,38 +218,63 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
                 break
 
     def train_iteration(self) -> dict[str, float]:
-        """Takes one iteration and returns its figures."""
+        """Takes one iteration and returns its figures.
+
+        Where a number isn't finite the update is skipped: parameters stay, to the bit, and the
+        next iteration draws other tasks and noise.
+
+        Raises:
+            NonFiniteError: If ``max_skipped_updates`` in a row were skipped.
+        """
         began = time.perf_counter()
+        self._experience = _Experience()
         tasks = self.sample_tasks()
-        states = [self._learner.start(self.meta_params)] * len(tasks)
-        supports: list[Trajectories] = []
-        collecting = 0.0
-        for step in range(self.config.num_inner_steps):
-            before = time.perf_counter()
-            stream = self._now(Purpose.SUPPORT).child(step)
-            supports.append(self._with_advantages(self._collect(tasks, states, stream)))
-            collecting += time.perf_counter() - before
-            before_step, states = states, self._adapt(states, supports[step])
-        inner = self._inner_figures(before_step[0], states[0], supports[-1].task(0))
-        before = time.perf_counter()
-        query = self._with_advantages(self._collect(tasks, states, self._now(Purpose.QUERY)))
-        collecting += time.perf_counter() - before
-        objective = self.make_objective(self._learner, supports, query)
-        self.meta_params, outer = self._outer.step(self.meta_params, objective)
-        steps = sum(part.num_steps for part in (*supports, query))
+        outer_state = self._outer.state()
+        try:
+            self.meta_params, figures = self._update(tasks)
+            self._skipped.note_update()
+        except NonFiniteError as error:
+            self._outer.load_state(outer_state)
+            self._skipped.note_skip(error, tasks)
+            figures = {}
+        experience, seconds = self._experience, time.perf_counter() - began
         self.iteration += 1
-        self.num_timesteps += steps
-        seconds = time.perf_counter() - began
+        self.num_timesteps += experience.num_steps
         return {
             "iteration": self.iteration,
             "timesteps": self.num_timesteps,
+            **figures,
+            "faults/skipped_updates": self._skipped.total,
+            "faults/unstable_episodes": experience.num_unstable,
+            "time/iteration_s": seconds,
+            "time/collection_s": experience.seconds,
+            "time/fps": experience.num_steps / seconds,
+        }
+
+    def _update(self, tasks: Sequence[Task]) -> tuple[Params, dict[str, float]]:
+        """The next meta-parameters, and figures that say how the iteration went."""
+        states = [self._learner.start(self.meta_params)] * len(tasks)
+        supports: list[Trajectories] = []
+        for step in range(self.config.num_inner_steps):
+            stream = self._now(Purpose.SUPPORT).child(step)
+            supports.append(self._with_advantages(self._collect(tasks, states, stream)))
+            if len(usable := _usable_tasks(supports[step])) < len(tasks):
+                tasks, states = [tasks[i] for i in usable], [states[i] for i in usable]
+                supports = [support.tasks(usable) for support in supports]
+            before_step, states = states, self._adapt(states, supports[step])
+            check_adapted(state.params for state in states)
+        inner = self._inner_figures(before_step[0], states[0], supports[-1].task(0))
+        query = self._with_advantages(self._collect(tasks, states, self._now(Purpose.QUERY)))
+        if len(usable := _usable_tasks(query)) < len(tasks):
+            supports, query = [support.tasks(usable) for support in supports], query.tasks(usable)
+        objective = self.make_objective(self._learner, supports, query)
+        meta_params, outer = self._outer.step(self.meta_params, objective)
+        check_update(meta_params, outer)
+        return meta_params, {
             **_summary("pre", supports[0]),
             **_summary("post", query),
             **inner,
             **{f"outer/{name}": value for name, value in outer.items()},
-            "time/iteration_s": seconds,
-            "time/collection_s": collecting,
-            "time/fps": steps / seconds,
         }
 
     def unadapted(self) -> AdaptedPolicy:
@@ -264,16 +305,18 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
 
     def save(self, path: str | Path) -> None:
         """Writes parameters, settings, counters and the split manifest into a folder."""
-        state = {
-            "algorithm": self.algorithm,
-            "config": self.config.model_dump(mode="json"),
-            "seed": self.seed,
-            "iteration": self.iteration,
-            "num_timesteps": self.num_timesteps,
-            "manifest": self.benchmark.manifest(),
-        }
-        outer = {f"outer.{name}": value for name, value in self._outer.state().items()}
-        write_checkpoint(Path(path), {**self.meta_params, **outer}, state)
+        state = SavedState(
+            algorithm=self.algorithm,
+            config=self.config.model_dump(mode="json"),
+            seed=self.seed,
+            iteration=self.iteration,
+            num_timesteps=self.num_timesteps,
+            skipped_updates=self._skipped.total,
+            skipped_in_row=self._skipped.in_row,
+            manifest=self.benchmark.manifest(),
+        )
+        params = join_params(self.meta_params, self._outer.state())
+        write_checkpoint(Path(path), params, state.model_dump(mode="json"))
 
     @classmethod
     def load(
@@ -282,28 +325,47 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         benchmark: Benchmark,
         *,
         num_workers: int = 0,
+        worker_timeout: float = DEFAULT_WORKER_TIMEOUT,
         device: str = "cpu",
+        settings: Mapping[str, Any] | None = None,
+        accept_changes: bool = False,
     ) -> Self:
         """Reads a saved agent; learning goes on as if it had never stopped.
+
+        Args:
+            path: The checkpoint.
+            benchmark: The tasks.
+            num_workers: As at construction.
+            worker_timeout: As at construction.
+            device: As at construction.
+            settings: What the agent's settings should be; by default those it was saved with.
+            accept_changes: Whether to go on where benchmark, versions or settings are others than
+                those it was saved with.
 
         Raises:
             CheckpointError: If the folder is missing, damaged, or of another algorithm.
             ManifestMismatchError: If it was saved on other tasks or versions.
+            RunChangedError: If it was saved with other settings.
         """
         params, state = read_checkpoint(Path(path))
-        if state.get("algorithm") != cls.algorithm:
-            raise CheckpointError(
-                f"{path}: holds algorithm {state.get('algorithm')!r}, not {cls.algorithm!r}"
-            )
-        check_manifest(state["manifest"], benchmark.manifest())
+        saved = SavedState.read(state, Path(path), cls.algorithm)
+        if not accept_changes:
+            check_manifest(saved.manifest, benchmark.manifest())
+        try:
+            config = cls.config_type(**(saved.config if settings is None else settings))
+        except (ConfigError, TypeError) as error:
+            raise CheckpointError(f"{path}: config: {error}") from None
+        if settings is not None and not accept_changes:
+            saved.check_settings(config.model_dump(mode="json"))
         agent = cls(
             benchmark,
-            seed=state["seed"],
+            seed=saved.seed,
             num_workers=num_workers,
+            worker_timeout=worker_timeout,
             device=device,
-            **state["config"],
+            **config.model_dump(),
         )
-        agent._restore(params, state, path)
+        agent._restore(params, saved, Path(path))
         return agent
 
     def close(self) -> None:
@@ -312,22 +374,15 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             self._engine.close()
             self._engine = None
 
-    def _restore(self, params: Params, state: Mapping[str, Any], path: str | Path) -> None:
-        outer = {
-            name.removeprefix("outer."): value.to(self.device)
-            for name, value in params.items()
-            if name.startswith("outer.")
-        }
-        learned = {name: value for name, value in params.items() if not name.startswith("outer.")}
-        expected = {name: value.shape for name, value in self.meta_params.items()}
-        found = {name: value.shape for name, value in learned.items()}
-        if found != expected:
-            odd = sorted(n for n in {*found, *expected} if found.get(n) != expected.get(n))
-            raise CheckpointError(f"{path}: parameters don't fit the policy: {', '.join(odd)}")
-        self.meta_params = {name: learned[name].to(self.device) for name in self.meta_params}
-        self._outer.load_state(outer)
-        self.iteration = state["iteration"]
-        self.num_timesteps = state["num_timesteps"]
+    def _restore(self, params: Params, saved: SavedState, path: Path) -> None:
+        learned, outer = split_params(params, self.meta_params, path)
+        self.meta_params = {name: value.to(self.device) for name, value in learned.items()}
+        self._outer.load_state({name: value.to(self.device) for name, value in outer.items()})
+        self.iteration = saved.iteration
+        self.num_timesteps = saved.num_timesteps
+        self._skipped = SkippedUpdates(
+            self.config.max_skipped_updates, saved.skipped_updates, saved.skipped_in_row
+        )
 
     def _make_learner(self, policy: Policy, *, testing: bool) -> MetaLearner:
         adapter = self.make_adapter(
@@ -351,14 +406,26 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
     ) -> Trajectories:
         if self._engine is None:
             self._engine = RolloutEngine(
-                self.benchmark.train, self._acting_policy, num_workers=self.num_workers
+                self.benchmark.train,
+                self._acting_policy,
+                num_workers=self.num_workers,
+                worker_timeout=self.worker_timeout,
             )
-        return self._engine.collect(
+        began = time.perf_counter()
+        collected = self._engine.collect(
             tasks,
             [state.params for state in states],
             stream,
             num_episodes=self.config.episodes_per_task,
+            progress=self._stop_if_requested,
         )
+        self._experience.add(collected, time.perf_counter() - began)
+        return collected.without_unstable()
+
+    def _stop_if_requested(self, num_jobs: int) -> None:
+        del num_jobs
+        if self.stop_requested:
+            raise _StopRequested
 
     def _with_advantages(self, trajectories: Trajectories) -> Trajectories:
         estimated = estimate_advantages(
@@ -422,10 +489,42 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         )
 
 
+class _StopRequested(Exception):  # noqa: N818 - no error
+    """Leaves an iteration half-way."""
+
+
+@dataclass
+class _Experience:
+    """What one iteration has collected so far, whatever comes of it."""
+
+    num_steps: int = 0
+    num_unstable: int = 0
+    seconds: float = 0.0
+
+    def add(self, trajectories: Trajectories, seconds: float) -> None:
+        self.num_steps += trajectories.num_steps
+        self.num_unstable += trajectories.num_unstable
+        self.seconds += seconds
+
+
+def _usable_tasks(trajectories: Trajectories) -> list[int]:
+    """Tasks that have an episode to learn from.
+
+    Raises:
+        NonFiniteError: If none has, because all simulations became unstable.
+    """
+    usable = [i for i, counted in enumerate(trajectories.counted.any(dim=-1).tolist()) if counted]
+    if not usable:
+        raise NonFiniteError("experience: every episode of every task was unstable")
+    return usable
+
+
 def _summary(phase: str, trajectories: Trajectories) -> dict[str, float]:
-    figures = {f"{phase}/return": trajectories.returns.mean().item()}
+    """Means over the episodes that count."""
+    counted = trajectories.counted
+    figures = {f"{phase}/return": trajectories.returns[counted].mean().item()}
     for name in ("success_any", "success_final"):
         flags: torch.Tensor | None = getattr(trajectories, name)
         if flags is not None:
-            figures[f"{phase}/{name}"] = flags.float().mean().item()
+            figures[f"{phase}/{name}"] = flags[counted].float().mean().item()
     return figures

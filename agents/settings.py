@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from metarl.config import Config
+
+MAX_WEIGHTS = 10**8
+"""Between hidden layers; a slip of the keyboard, or a hostile file, must not fill the memory."""
 
 
 class MetaPolicyGradientConfig(Config):
@@ -15,8 +19,8 @@ class MetaPolicyGradientConfig(Config):
     An agent's own settings are these with its paper's defaults, and whatever else its adapter has.
     """
 
-    hidden_sizes: tuple[int, ...] = Field(
-        default=(64, 64), description="Units of each hidden layer."
+    hidden_sizes: tuple[Annotated[int, Field(ge=1, le=2**14)], ...] = Field(
+        default=(64, 64), max_length=16, description="Units of each hidden layer."
     )
     init_std: float = Field(default=1.0, gt=0, description="Initial standard deviation of actions.")
     num_inner_steps: int = Field(
@@ -34,12 +38,20 @@ class MetaPolicyGradientConfig(Config):
         gt=0,
         description="Adaptation steps beyond num_inner_steps are this much as long.",
     )
-    meta_batch_size: int = Field(default=20, ge=1, description="Tasks per iteration.")
+    meta_batch_size: int = Field(default=20, ge=1, le=10**5, description="Tasks per iteration.")
     episodes_per_task: int = Field(
-        default=10, ge=1, description="Episodes per task, before and after."
+        default=10, ge=1, le=10**5, description="Episodes per task, before and after."
     )
     gamma: float = Field(default=0.99, ge=0, le=1, description="Discount factor.")
     gae_lambda: float = Field(default=1.0, ge=0, le=1, description="Trace decay of advantages.")
+    max_skipped_updates: int = Field(
+        default=10,
+        ge=1,
+        description=(
+            "Training ends when so many updates in a row were skipped because a number wasn't "
+            "finite."
+        ),
+    )
     outer: Literal["trpo", "ppo", "gradient"] = Field(
         default="trpo",
         description="Outer step: trust region, clipped surrogate over epochs, or one plain step.",
@@ -85,6 +97,14 @@ class MetaPolicyGradientConfig(Config):
                 "inner_loss dice, whose terms need every step of an episode"
             )
         return self
+
+    @field_validator("hidden_sizes")
+    @classmethod
+    def _check_hidden_sizes(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        weights = sum(a * b for a, b in pairwise(sizes))
+        if weights > MAX_WEIGHTS:
+            raise ValueError(f"that makes {weights} weights; allowed: {MAX_WEIGHTS}")
+        return sizes
 
 
 class GradientInnerConfig(MetaPolicyGradientConfig):

@@ -35,12 +35,15 @@ class Agent(ABC):
         seed: Root of all random streams.
         num_timesteps: Environment steps taken in training so far.
         iteration: Iterations of training so far.
+        stop_requested: Whether :meth:`request_stop` has been called and not been answered yet.
     """
 
     benchmark: Benchmark
     seed: int
     num_timesteps: int
     iteration: int
+
+    stop_requested = False
 
     # The policy that predict acts by, and its iteration: kept, so that every call draws new noise.
     _acting: tuple[int, AdaptedPolicy] | None = None
@@ -53,6 +56,14 @@ class Agent(ABC):
         progress_bar: bool = False,
     ) -> Self:
         """Trains until ``total_timesteps`` environment steps have been taken in all."""
+
+    def request_stop(self) -> None:
+        """Asks :meth:`learn` to end soon; signal handlers and other threads may call this.
+
+        The rollout job at hand is finished. An iteration that isn't done by then doesn't count: the
+        agent is as it was after the last whole one, so that what is saved goes on to the same bits.
+        """
+        self.stop_requested = True
 
     @abstractmethod
     def unadapted(self) -> AdaptedPolicy:

@@ -8,8 +8,10 @@ misspelt field gets the nearest known name.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
 else:
     ModelMetaclass = type(BaseModel)
+
+
+_CHECKS_ARE_PUT_OFF = ContextVar("checks are put off", default=False)
 
 
 class _Checked(ModelMetaclass):
@@ -31,7 +36,10 @@ class _Checked(ModelMetaclass):
         try:
             return super().__call__(*args, **values)
         except ValidationError as error:
-            raise ConfigError(describe(error, cast("type[BaseModel]", self))) from None
+            model = cast("type[BaseModel]", self)
+            if _CHECKS_ARE_PUT_OFF.get():
+                return model.model_construct(None, **values)
+            raise ConfigError(describe(error, model)) from None
 
 
 class Config(BaseModel, metaclass=_Checked):
@@ -41,7 +49,38 @@ class Config(BaseModel, metaclass=_Checked):
         ConfigError: Listing every fault found.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, revalidate_instances="always"
+    )
+
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+@contextmanager
+def checks_put_off() -> Iterator[None]:
+    """Lets faulty settings be made in the block, so that :func:`check` can tell all their faults.
+
+    For parsers that build nested settings from the inside out, where the innermost fault would be
+    the only one told.
+    """
+    token = _CHECKS_ARE_PUT_OFF.set(True)
+    try:
+        yield
+    finally:
+        _CHECKS_ARE_PUT_OFF.reset(token)
+
+
+def check(settings: ConfigT) -> ConfigT:
+    """Checks settings that were made while checks were put off.
+
+    Raises:
+        ConfigError: Listing every fault found, those of nested settings too.
+    """
+    try:
+        return type(settings).model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(describe(error, type(settings))) from None
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
@@ -57,11 +96,16 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
             lines.append(f"{field}: no such setting{f'; {hint}' if known else '.'}")
         elif fault["type"] == "missing":
             lines.append(f"{field}: is missing.")
-        elif not field:  # a fault between settings
-            lines.append(f"{fault['msg']}.")
         else:
-            lines.append(f"{field}: got {fault['input']!r}; {fault['msg']}.")
+            allowed = fault["msg"].removeprefix("Value error, ")
+            # Without a field it is a fault between settings.
+            lines.append(f"{field}: got {_short(fault['input'])}; {allowed}." if field else allowed)
     return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else text[:200] + "..."
 
 
 def _settings_at(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:

@@ -54,7 +54,7 @@ class LiveDisplay:
     def __call__(self, agent: Agent, figures: Mapping[str, float]) -> None:
         """Shows one iteration's figures."""
         self._figures = figures
-        self._first = self._first or figures
+        self._first = {**figures, **self._first}
         self._progress.update(
             self._bar,
             completed=min(agent.num_timesteps, int(self._progress.tasks[0].total or 0)),
@@ -88,8 +88,9 @@ _SHOWN = {
 def one_line(figures: Mapping[str, float]) -> str:
     """An iteration in one line of text."""
     parts = [f"iteration {figures['iteration']:.0f}", f"{figures['timesteps']:,.0f} steps"]
-    parts.append(f"return {_show('pre/return', figures)} -> {_show('post/return', figures)}")
-    if "post/success_final" in figures:
+    if "pre/return" in figures and "post/return" in figures:
+        parts.append(f"return {_show('pre/return', figures)} -> {_show('post/return', figures)}")
+    if "pre/success_final" in figures and "post/success_final" in figures:
         before, after = _show("pre/success_final", figures), _show("post/success_final", figures)
         parts.append(f"success {before} -> {after}")
     parts.append(f"{figures['time/iteration_s']:.1f} s")

@@ -31,6 +31,7 @@ class UnknownNameError(ConfigError):
         choices = sorted(known)
         near = difflib.get_close_matches(value, choices, n=5, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(choices)}."
+        self.advice = f"unknown name; {hint}"
         super().__init__(f"{field}: unknown name {value!r}; {hint}")
         self._arguments = (field, value, choices)
 
@@ -55,6 +56,18 @@ class RunExistsError(MetarlError, FileExistsError):
     """The folder chosen for a new run already holds something."""
 
 
+class RunBusyError(MetarlError):
+    """Another process is training in the run folder."""
+
+
+class RunChangedError(MetarlError):
+    """A run can't go on as it was: versions or settings are others than those it was begun with."""
+
+
+class DiskError(MetarlError, OSError):
+    """The run folder can't be written; what was written before is whole."""
+
+
 class CheckpointError(MetarlError):
     """A checkpoint is missing, incomplete or damaged."""
 
@@ -69,6 +82,18 @@ class InvalidActionError(MetarlError, ValueError):
 
 class RolloutError(MetarlError, RuntimeError):
     """An environment failed with an exception that can't travel between processes."""
+
+
+class NonFiniteError(MetarlError, ArithmeticError):
+    """A number that is to be learned from is infinite or not a number.
+
+    Attributes:
+        task_index: Which task of the meta-batch it arose in, where that isn't in the message.
+    """
+
+    def __init__(self, message: str, *, task_index: int | None = None) -> None:
+        super().__init__(message)
+        self.task_index = task_index
 
 
 class WorkerDiedError(MetarlError, RuntimeError):

@@ -157,8 +157,8 @@ def clipped_surrogate(ratios: Tensor, trajectories: Trajectories, clip_range: fl
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of the valid entries, a scalar."""
-    return (values * mask).sum() / mask.sum()
+    """Mean of the valid entries, a scalar; 0 if there are none."""
+    return (values * mask).sum() / mask.sum().clamp(min=1)
 
 
 def advantages_of(trajectories: Trajectories) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from metarl.adaptation import AdaptationState, MetaLearner
-from metarl.errors import ConfigError
+from metarl.errors import ConfigError, NonFiniteError
 from metarl.losses import (
     advantages_of,
     clipped_surrogate,
@@ -89,7 +90,8 @@ class MetaObjective:
         self._clip_range = clip_range
         self._inner_kl_coef = inner_kl_coef
         self._sampling_coef = sampling_coef
-        self._credits = _standardised(query.returns.mean(dim=-1))
+        episodes = query.counted.sum(dim=-1).clamp(min=1)
+        self._credits = _standardised(query.returns.sum(dim=-1) / episodes)
 
     def evaluate(self, meta_params: Params) -> tuple[float, float]:
         """Returns loss and KL divergence at ``meta_params``."""
@@ -104,7 +106,11 @@ class MetaObjective:
         return self._mean(losses), self._mean(kls)
 
     def gradient(self, meta_params: Params) -> tuple[float, Params]:
-        """Returns the loss and its gradient, through the adaptation, at ``meta_params``."""
+        """Returns the loss and its gradient, through the adaptation, at ``meta_params``.
+
+        Raises:
+            NonFiniteError: Naming the first task whose loss or gradient isn't finite.
+        """
         leaves = _leaves(meta_params)
         inputs = list(leaves.values())
 
@@ -116,6 +122,9 @@ class MetaObjective:
             )
 
         losses, gradients = zip(*self._per_task(work), strict=True)
+        for task, (loss, own) in enumerate(zip(losses, gradients, strict=True)):
+            if not (math.isfinite(loss) and all(torch.isfinite(one).all() for one in own)):
+                raise NonFiniteError("loss or gradient: isn't finite", task_index=task)
         return self._mean(losses), dict(zip(leaves, _total(gradients), strict=True))
 
     def displacement(self, meta_params: Params) -> Params:
@@ -180,7 +189,7 @@ class MetaObjective:
             adapted.params, query.observations, query.initial_state
         )
         weights = query.mask.to(dist_params.dtype)
-        weights = (weights / weights.sum()).unsqueeze(-1)
+        weights = (weights / weights.sum().clamp(min=1)).unsqueeze(-1)
         inputs = list(leaves.values())
         # J^T u is linear in u; differentiating it with respect to u gives J v.
         u = torch.zeros_like(dist_params, requires_grad=True)

@@ -14,6 +14,12 @@ from enum import IntEnum
 import numpy as np
 import torch
 
+from metarl.errors import ConfigError
+
+# SeedSequence cuts what is larger into several words, so that paths would collide.
+MAX_SEED = 2**128 - 1
+MAX_KEY = 2**32 - 1
+
 
 class Purpose(IntEnum):
     """First key below the root: what the random numbers are for. Values are part of the format."""
@@ -39,8 +45,21 @@ class Stream:
     seed: int
     path: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name, values, end in (
+            ("seed", (self.seed,), MAX_SEED + 1),
+            ("key", self.path, MAX_KEY + 1),
+        ):
+            for value in values:
+                if not 0 <= value < end:
+                    raise ConfigError(f"{name}: got {value}; must be at least 0 and below {end}.")
+
     def child(self, *keys: int) -> Stream:
-        """Returns the stream below this one that is named by ``keys``."""
+        """Returns the stream below this one that is named by ``keys``.
+
+        Raises:
+            ConfigError: If a key is negative or above ``MAX_KEY``.
+        """
         return Stream(self.seed, self.path + tuple(int(key) for key in keys))
 
     def numpy(self) -> np.random.Generator:

@@ -50,6 +50,24 @@ def flatten_observations(space: spaces.Space[Any], batch: Any) -> npt.NDArray[np
     return np.stack([np.asarray(spaces.flatten(space, item), dtype=np.float32) for item in items])
 
 
+def check_shape(space: spaces.Space[Any], observation: Any) -> None:
+    """Checks that one observation is built as ``space`` says; its values may be out of bounds.
+
+    Raises:
+        ConfigError: Naming the shape that came and the one that the space has.
+    """
+    if isinstance(space, spaces.Dict):
+        if not isinstance(observation, dict) or observation.keys() != space.spaces.keys():
+            came = sorted(observation) if isinstance(observation, dict) else type(observation)
+            raise ConfigError(f"observation: got {came}; the space has {sorted(space.spaces)}.")
+        for key, inner in space.spaces.items():
+            check_shape(inner, observation[key])
+    elif space.shape is not None and np.shape(observation) != space.shape:
+        raise ConfigError(
+            f"observation: got shape {np.shape(observation)}; the space's is {space.shape}."
+        )
+
+
 def clip_actions(space: spaces.Space[Any], actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Brings sampled actions ``[N, ...]`` into the action space."""
     if isinstance(space, spaces.Box):

@@ -6,7 +6,7 @@ observation, ``A`` action, ``P`` parameters of the action distribution, ``H`` po
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
@@ -73,6 +73,16 @@ class Trajectories:
         return int(self.mask.sum())
 
     @property
+    def num_unstable(self) -> int:
+        """Episodes that were cut because the simulation diverged."""
+        return int(self.unstable.sum())
+
+    @property
+    def counted(self) -> Tensor:
+        """Episodes that have valid steps, ``[M, E]`` bool."""
+        return self.mask.any(dim=-1)
+
+    @property
     def lengths(self) -> Tensor:
         """Steps of each episode, ``[M, E]``."""
         return self.mask.sum(dim=-1)
@@ -95,6 +105,10 @@ class Trajectories:
         last = (self.lengths - 1).clamp(min=0).unsqueeze(-1)
         return (self.success & self.mask).gather(-1, last).squeeze(-1)
 
+    def without_unstable(self) -> Trajectories:
+        """Returns the same experience with unstable episodes masked out."""
+        return replace(self, mask=self.mask & ~self.unstable.unsqueeze(-1))
+
     def task(self, index: int) -> Trajectories:
         """Returns the experience of one task, the task axis kept with length one."""
         return self._map(lambda tensor: tensor[index : index + 1])
@@ -114,6 +128,10 @@ class Trajectories:
                 if (value := getattr(self, name)) is not None
             },
         )
+
+    def tasks(self, indices: Sequence[int]) -> Trajectories:
+        """Returns the experience of some tasks."""
+        return self._map(lambda tensor: tensor[list(indices)])
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None

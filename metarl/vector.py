@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
 from metarl.errors import TaskError
+from metarl.spaces import check_shape
 
 if TYPE_CHECKING:
     from metarl.tasks import Task
@@ -115,6 +116,7 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
             self._terminations[row] = self._truncations[row] = False
             try:
                 observation, info = self.envs[row].reset(seed=seeds[row], options=options)
+                check_shape(self.single_observation_space, observation)
             except Exception as error:
                 error.add_note(self._where(row, "while resetting"))
                 raise
@@ -135,6 +137,7 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
                 continue
             try:
                 observation, reward, terminated, truncated, info = self.envs[row].step(action)
+                check_shape(self.single_observation_space, observation)
             except Exception as error:
                 error.add_note(self._where(row, "while stepping"))
                 raise

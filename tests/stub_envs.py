@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -89,8 +90,10 @@ class StubEnv(gymnasium.Env[Any, Any]):
     * ``lengths``: shortest and longest episode, drawn at reset (default: endless);
     * ``end``: ``"terminated"``, ``"truncated"`` or ``"both"`` (default terminated);
     * ``success_at``: steps (from 1) with the success flag up (default: no such flag);
+    * ``nan_observation_at``, ``inf_reward_at``, ``wrong_shape_at``: steps with such a thing;
     * ``unstable_at``: step with ``sim_unstable`` set and the episode cut;
-    * ``fault`` and ``fault_at``: how, and at which step (from 1; 0 is the reset), it fails.
+    * ``fault`` and ``fault_at``: how, and at which step (from 1; 0 is the reset), it fails;
+    * ``once``: a file that is made when it fails; where it is there, all goes well.
     """
 
     def __init__(self, task: Task, distribution: StubTasks) -> None:
@@ -128,6 +131,8 @@ class StubEnv(gymnasium.Env[Any, Any]):
         terminated = over and end in ("terminated", "both")
         truncated = unstable or (over and end in ("truncated", "both"))
         reward = self.value + self.steps + float(np.sum(action))
+        if self.steps == self.parameters.get("inf_reward_at"):
+            reward = np.inf
         return self._observation(), reward, terminated, truncated, info
 
     def close(self) -> None:
@@ -136,6 +141,10 @@ class StubEnv(gymnasium.Env[Any, Any]):
     def _perhaps_fail(self) -> None:
         if self.steps != self.parameters.get("fault_at"):
             return
+        if once := self.parameters.get("once"):
+            if Path(once).exists():
+                return
+            Path(once).touch()
         match self.parameters["fault"]:
             case "value error":
                 raise ValueError("the stub fails as told")
@@ -149,11 +158,21 @@ class StubEnv(gymnasium.Env[Any, Any]):
                 os._exit(7)
             case "die while answering":
                 die_while_answering()
+            case "hang":
+                time.sleep(3600)
+            case "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
             case "interrupt":
                 interrupt(self.parameters["pid"])
 
     def _observation(self) -> Any:
         draw = np.float32(self.np_random.normal())
+        if self.steps == self.parameters.get("nan_observation_at"):
+            draw = np.float32(np.nan)
+        if self.steps == self.parameters.get("wrong_shape_at"):
+            return np.zeros(7, dtype=np.float32)
         if isinstance(self.observation_space, spaces.Discrete):
             return np.int64(2 + int(self.np_random.integers(4)))
         if isinstance(self.observation_space, spaces.Dict):

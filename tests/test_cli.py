@@ -140,6 +140,8 @@ def test_training_leaves_a_whole_run_folder(trained):
         "manifest.json",
         "versions.json",
         "metrics.csv",
+        "history.jsonl",
+        "checkpoints.json",
         "tensorboard",
         "checkpoints",
     }
@@ -154,7 +156,8 @@ def test_training_leaves_a_whole_run_folder(trained):
     assert [int(row["iteration"]) for row in rows] == [1, 2, 3]
     assert [int(row["timesteps"]) for row in rows] == [ITERATION, 2 * ITERATION, 3 * ITERATION]
     assert {path.name for path in (trained / "checkpoints").iterdir()} == {
-        "iteration-000000",
+        "iteration-000001",
+        "iteration-000002",
         "iteration-000003",
     }
     assert list((trained / "tensorboard").iterdir())
@@ -237,7 +240,7 @@ def test_each_split_is_evaluated_into_its_own_folder(run):
 
 def test_an_unknown_benchmark_is_refused_with_the_nearest_names(capsys):
     message = refused(capsys, "train", "maml", "--benchmark", "ml1/reech-v3")
-    assert "UnknownNameError benchmark: unknown name 'ml1/reech-v3'; did you mean" in message
+    assert "benchmark: got 'ml1/reech-v3'; unknown name; did you mean" in message
     assert "ml1/reach-v3" in message
 
 
@@ -359,25 +362,43 @@ def test_a_checkpoint_of_another_benchmark_is_refused_with_what_differs(
 
 def test_a_config_with_a_missing_entry_is_refused_by_its_name(capsys, run):
     config = yaml.safe_load((run / "config.yaml").read_text())
-    del config["benchmark_seed"]
+    del config["benchmark"]
     (run / "config.yaml").write_text(yaml.safe_dump(config))
     message = refused(capsys, "evaluate", run)
-    assert f"CheckpointError {run / 'config.yaml'}: lacks 'benchmark_seed'" in message
+    assert f"CheckpointError {run / 'config.yaml'}: benchmark: is missing" in message
 
 
 @pytest.mark.parametrize("name", ["params.safetensors", "state.json"])
-def test_a_damaged_checkpoint_is_refused(capsys, run, name):
+def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(capsys, run, name):
     path = newest_checkpoint(run) / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+    few = ("--num-tasks", 2, "--num-adaptation-steps", 0, "--num-workers", 0)
+    assert run_main("evaluate", run, *few) == 0
+    captured = capsys.readouterr()
+    assert "going back to iteration-000002: " in captured.err
+    assert f"{newest_checkpoint(run)}: {name} is damaged" in captured.err
+    assert "navigation, test tasks, iteration 2" in captured.out
+
+
+def test_without_any_whole_checkpoint_all_faults_are_told(capsys, run):
+    for checkpoint in (run / "checkpoints").iterdir():
+        (checkpoint / "params.safetensors").unlink()
     message = refused(capsys, "evaluate", run)
-    assert f"CheckpointError {newest_checkpoint(run)}: {name} is damaged" in message
+    for checkpoint in (run / "checkpoints").iterdir():
+        assert f"{checkpoint}: lacks params.safetensors" in message
 
 
-def test_an_incomplete_checkpoint_is_refused(capsys, run):
-    (newest_checkpoint(run) / "params.safetensors").unlink()
-    assert f"{newest_checkpoint(run)}: lacks params.safetensors" in refused(capsys, "evaluate", run)
+def test_the_checkpoint_to_evaluate_can_be_chosen(capsys, run):
+    few = ("--num-tasks", 2, "--num-adaptation-steps", 0, "--num-workers", 0)
+    assert run_main("evaluate", run, *few, "--checkpoint", 2) == 0
+    assert "iteration 2" in capsys.readouterr().out
+    best = json.loads((run / "checkpoints.json").read_text())["best"]["iteration"]
+    assert run_main("evaluate", run, *few, "--checkpoint", "best") == 0
+    assert f"iteration {best}" in capsys.readouterr().out
+    message = refused(capsys, "evaluate", run, "--checkpoint", "7")
+    assert "holds no checkpoint '7'; allowed: latest, best, 1, 2, 3" in message
 
 
 @pytest.mark.parametrize(
@@ -459,12 +480,13 @@ def test_a_signal_ends_training_with_a_checkpoint_and_no_process_left(tmp_path, 
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stderr.close()
-    assert "finishing this iteration, then saving" in rest
+    assert "finishing the job at hand, then saving" in rest
     assert "Traceback" not in rest
     agent = load_run(run)
-    assert rest.splitlines()[-1] == (
-        f"stopped after iteration {agent.iteration}; checkpoint: {newest_checkpoint(run)}"
-    )
+    assert rest.splitlines()[-2:] == [
+        f"stopped after iteration {agent.iteration}; checkpoint: {newest_checkpoint(run)}",
+        f"to go on: metarl train --resume {run}",
+    ]
     with (run / "metrics.csv").open(newline="") as file:
         assert [int(row["iteration"]) for row in csv.DictReader(file)] == list(
             range(1, agent.iteration + 1)

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
-from metarl.config import Config
+from metarl.config import Config, check, checks_put_off
 from metarl.errors import ConfigError
 
 
@@ -74,7 +74,7 @@ def test_a_missing_setting_is_called_missing():
 
 def test_a_fault_between_settings_is_told_without_a_field():
     assert faults(inner_lr=1, meta_batch_size=13) == [
-        "Value error, meta_batch_size and inner_lr don't go together."
+        "meta_batch_size and inner_lr don't go together"
     ]
 
 
@@ -87,3 +87,36 @@ def test_numbers_are_finite(value):
 def test_settings_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         Settings(inner_lr=1).inner_lr = 2
+
+
+def test_settings_made_while_checks_were_put_off_tell_all_faults_in_the_end():
+    with checks_put_off():
+        inner = Inner(num_steps=-1)
+        settings = Settings(inner_lr=-0.5, meta_batch_size=0, inner=inner)
+    with pytest.raises(ConfigError) as caught:
+        check(settings)
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
+        "inner_lr",
+        "meta_batch_size",
+        "inner.num_steps",
+    ]
+    with pytest.raises(ConfigError, match="num_steps: got -1"):
+        Inner(num_steps=-1)
+
+
+def test_what_is_missing_is_told_when_checks_were_put_off_too():
+    with checks_put_off():
+        settings = Settings()
+    with pytest.raises(ConfigError, match="inner_lr: is missing"):
+        check(settings)
+
+
+def test_settings_in_order_come_out_of_a_check_as_they_are():
+    with checks_put_off():
+        settings = Settings(inner_lr=1, inner=Inner(num_steps=3))
+    assert check(settings) == Settings(inner_lr=1, inner=Inner(num_steps=3))
+
+
+def test_values_that_fill_the_screen_are_cut():
+    (line,) = faults(inner_lr="x" * 10_000)
+    assert len(line) < 400

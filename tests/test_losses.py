@@ -289,3 +289,11 @@ def test_all_trajectories_together_are_certain() -> None:
     mdp = TabularMDP(horizon=3)
     assert mdp.probabilities(mdp.theta).sum().item() == pytest.approx(1)
     assert len(mdp.states) == 64
+
+
+def test_the_mean_of_nothing_is_zero() -> None:
+    values = torch.ones(2, 3, requires_grad=True)
+    mean = masked_mean(values, torch.zeros(2, 3, dtype=torch.bool))
+    assert mean.item() == 0.0
+    (gradient,) = torch.autograd.grad(mean, values)
+    assert not gradient.any()

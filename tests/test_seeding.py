@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metarl.errors import ConfigError
 from metarl.seeding import Purpose, Stream
 
 seeds = st.integers(0, 2**128 - 1)
@@ -76,3 +77,16 @@ def test_bits_are_those_of_numpys_seed_sequence():
 def test_values_of_purposes_never_change(purpose, value):
     """Another value would give every run of before other random numbers."""
     assert Purpose[purpose] == value
+
+
+@pytest.mark.parametrize("key", [-1, 2**32, 2**40])
+def test_keys_that_would_collide_with_others_are_refused(key):
+    """SeedSequence cuts larger ones into words: 2**32 would be the path (0, 1)."""
+    with pytest.raises(ConfigError, match=f"key: got {key}; must be at least 0 and below {2**32}"):
+        Stream(0).child(3, key)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**128])
+def test_seeds_out_of_range_are_refused(seed):
+    with pytest.raises(ConfigError, match=f"seed: got {seed}; must be at least 0"):
+        Stream(seed)

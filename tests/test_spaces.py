@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metarl.errors import ConfigError
-from metarl.spaces import clip_actions, flatten_observations, is_single
+from metarl.spaces import check_shape, clip_actions, flatten_observations, is_single
 
 BOX = spaces.Box(-1.0, 1.0, (2,), np.float32)
 SPACES = {
@@ -117,3 +117,34 @@ def test_one_observation_outside_the_bounds_is_still_one():
     one = {"position": np.array([5.0, 5.0]), "mode": 1}
     assert is_single(space, one)
     assert not is_single(space, batched(space, [one, one]))
+
+
+NESTED = spaces.Dict({"a": spaces.Box(-1, 1, (2,)), "b": spaces.Dict({"c": spaces.Discrete(3)})})
+
+
+@pytest.mark.parametrize(
+    ("space", "observation"),
+    [
+        (spaces.Box(-1, 1, (2, 3)), np.full((2, 3), 7.0)),
+        (spaces.Discrete(3), np.int64(1)),
+        (NESTED, {"a": np.zeros(2), "b": {"c": 1}}),
+    ],
+)
+def test_observations_of_the_right_shape_pass_whatever_their_values(space, observation):
+    check_shape(space, observation)
+
+
+@pytest.mark.parametrize(
+    ("space", "observation", "message"),
+    [
+        (spaces.Box(-1, 1, (2,)), np.zeros(3), r"got shape \(3,\); the space's is \(2,\)"),
+        (spaces.Box(-1, 1, (2,)), np.zeros((1, 2)), r"got shape \(1, 2\)"),
+        (spaces.Discrete(3), np.zeros(1), r"got shape \(1,\); the space's is \(\)"),
+        (NESTED, {"a": np.zeros(3), "b": {"c": 1}}, r"got shape \(3,\)"),
+        (NESTED, {"a": np.zeros(2)}, r"got \['a'\]; the space has \['a', 'b'\]"),
+        (NESTED, np.zeros(2), "got <class 'numpy.ndarray'>; the space has"),
+    ],
+)
+def test_observations_of_another_shape_are_told(space, observation, message):
+    with pytest.raises(ConfigError, match=f"observation: {message}"):
+        check_shape(space, observation)

@@ -120,3 +120,20 @@ def test_every_nth_step_is_taken_from_all_that_has_steps():
 def test_a_recurrent_policy_s_steps_are_all_kept():
     batch = trajectories(initial_state=torch.zeros(2, 2, 3))
     assert batch.every(2) is batch
+
+
+def test_unstable_episodes_are_counted_and_can_be_left_out():
+    batch = trajectories(unstable=torch.tensor([[False, True], [False, False]]))
+    assert batch.num_unstable == 1
+    stable = batch.without_unstable()
+    assert stable.counted.tolist() == [[True, False], [True, False]]
+    assert stable.returns.tolist() == [[10.0, 0.0], [-1.0, 0.0]]
+    assert stable.num_steps == 7
+    assert stable.observations is batch.observations
+
+
+def test_some_tasks_of_many():
+    chosen = trajectories().tasks([1])
+    assert chosen.num_tasks == 1
+    assert torch.equal(chosen.mask, MASK[1:])
+    assert chosen.returns.tolist() == [[-1.0, 0.0]]

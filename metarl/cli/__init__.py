@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import tyro
 
@@ -17,10 +18,14 @@ from metarl.cli.evaluating import evaluate_run
 from metarl.cli.listing import list_tasks
 from metarl.cli.loading import load_run
 from metarl.cli.new_family import new_family
-from metarl.cli.output import ERR, OUT, say
+from metarl.cli.output import ERR, OUT, say, warnings_go_to
 from metarl.cli.parity import check_metaworld
-from metarl.cli.training import config_type, train, training_command
-from metarl.errors import MetarlError
+from metarl.cli.resuming import resume_run, train_from_file
+from metarl.cli.settings import config_type
+from metarl.cli.stopping import LeaveNow
+from metarl.cli.training import train, training_command
+from metarl.config import checks_put_off
+from metarl.errors import ConfigError, MetarlError
 
 __all__ = ["COMMANDS", "config_type", "evaluate_run", "load_run", "main", "train"]
 
@@ -30,10 +35,10 @@ def _train_help() -> int:
     return main(["train", "--help"])
 
 
-_TRAINING: dict[str, Callable[..., int]] = {
+_TRAINING: dict[str, Callable[..., Callable[[], int]]] = {
     name: training_command(agent_type) for name, agent_type in ALGORITHMS.items()
 }
-# `train` stands here for the list of commands: `main` hands its arguments to _TRAINING.
+# `train` stands here for the list of commands: `main` hands its arguments to _train.
 COMMANDS: dict[str, Callable[..., int]] = {
     "train": _train_help,
     "evaluate": evaluate_run,
@@ -56,20 +61,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         OUT.print(f"metarl {version('metarl')}", highlight=False)
         return 0
-    training = arguments[:1] == ["train"]
     try:
-        code: int = tyro.extras.subcommand_cli_from_dict(
-            _TRAINING if training else COMMANDS,
-            prog="metarl train" if training else "metarl",
-            description=_DESCRIPTION,
-            args=arguments[1:] if training else arguments,
+        with warnings_go_to(lambda message: say(message, ERR)):
+            return _train(arguments[1:]) if arguments[:1] == ["train"] else _choose(arguments)
+    except MetarlError as error:
+        ERR.print(f"[bold red]error:[/] {type(error).__name__}", highlight=False)
+        say("\n".join([str(error), *getattr(error, "__notes__", [])]), ERR)
+        return 2
+    except LeaveNow as leaving:
+        return leaving.code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _choose(arguments: Sequence[str]) -> int:
+    code: int = tyro.extras.subcommand_cli_from_dict(
+        COMMANDS,
+        prog="metarl",
+        description=_DESCRIPTION,
+        args=arguments,
+        sort_subcommands=False,
+    )
+    return code
+
+
+def _train(arguments: Sequence[str]) -> int:
+    """``metarl train`` with an algorithm's name, ``--resume RUN`` or ``--config FILE``."""
+    option, _, value = (arguments or [""])[0].partition("=")
+    if option == "--resume":
+        return tyro.cli(resume_run, prog="metarl train", args=arguments)
+    if option == "--config":
+        rest = [value, *arguments[1:]] if value else arguments[1:]
+        if not rest:
+            raise ConfigError("--config: got no file; give that of a run, RUN/config.yaml.")
+        return train_from_file(Path(rest[0]), rest[1:])
+    with checks_put_off():
+        chosen: Callable[[], int] = tyro.extras.subcommand_cli_from_dict(
+            _TRAINING,
+            prog="metarl train",
+            description=f"{_DESCRIPTION} `metarl train --resume RUN` goes on with a run, `metarl "
+            "train --config RUN/config.yaml` repeats one.",
+            args=arguments,
             sort_subcommands=False,
             config=(tyro.conf.OmitArgPrefixes,),
         )
-    except MetarlError as error:
-        ERR.print(f"[bold red]error:[/] {type(error).__name__}", highlight=False)
-        say(str(error), ERR)
-        return 2
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    return code
+    return chosen()

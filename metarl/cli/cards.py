@@ -15,7 +15,7 @@ import tyro
 from metarl.agents import ALGORITHMS
 from metarl.cli.loading import evaluation_folder, load_evaluation
 from metarl.cli.output import say
-from metarl.cli.training import config_type
+from metarl.cli.settings import config_type
 from metarl.errors import CheckpointError, EvaluationError
 from metarl.evaluation.cards import Card, CardEntry, card_json, card_markdown
 from metarl.evaluation.figures import adaptation_figure

@@ -46,6 +46,7 @@ def evaluate_run(
     as_upstream: bool = False,
     card: bool = False,
     num_workers: int = os.cpu_count() or 1,
+    checkpoint: str = "latest",
 ) -> int:
     """Evaluate a run's newest checkpoint on held-out tasks, before and after adaptation.
 
@@ -73,6 +74,7 @@ def evaluate_run(
         as_upstream: Evaluate by metaworld.evaluation too, whose rate is biased, to compare.
         card: Write RUN/card.md and card.json as well.
         num_workers: Processes that collect experience.
+        checkpoint: latest, best, or the number of an iteration.
     """
     given = {
         "num_adaptation_steps": num_adaptation_steps,
@@ -87,7 +89,7 @@ def evaluate_run(
     protocol = resolve_protocol(
         preset, **{name: value for name, value in given.items() if value is not None}
     )
-    agent = load_run(run, num_workers=num_workers)
+    agent = load_run(run, checkpoint=checkpoint, num_workers=num_workers)
     distribution = _distribution(run, agent, split, max_episode_steps)
     # What can't be done is refused before anything takes its time.
     if "expert" in controls:

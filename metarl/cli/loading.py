@@ -1,54 +1,41 @@
-"""From a run folder back to its benchmark and agent."""
+"""From settings and run folders to benchmarks and agents."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from metarl.agents import ALGORITHMS, MetaPolicyGradient
+from metarl.cli.settings import AnyAgent, check_name, settings_of
 from metarl.envs import make_benchmark
-from metarl.envs.discovery import is_reference
-from metarl.envs.registry import check_benchmark_name
-from metarl.errors import CheckpointError, EvaluationError
+from metarl.errors import EvaluationError
 from metarl.evaluation import Evaluation
 from metarl.runs import RunFolder
 from metarl.tasks import Benchmark
 
 
-def load_run(path: Path, *, num_workers: int = 0, device: str = "cpu") -> MetaPolicyGradient[Any]:
-    """Loads the newest checkpoint of a run folder, on the benchmark that the run names.
+def load_run(
+    path: Path, *, checkpoint: str = "latest", num_workers: int = 0, device: str = "cpu"
+) -> AnyAgent:
+    """Loads a checkpoint of a run folder, on the benchmark that the run names.
+
+    Args:
+        path: The run folder.
+        checkpoint: ``latest``, ``best``, or an iteration. Where the latest is damaged, the newest
+            that is whole is taken, with a warning.
+        num_workers: Processes that collect experience.
+        device: Where updates are computed.
 
     Raises:
-        CheckpointError: If the folder isn't a run's, or holds no checkpoint.
+        CheckpointError: If the folder isn't a run's, or holds no such checkpoint.
         ManifestMismatchError: If the benchmark isn't the one that the run was trained on.
     """
     run = RunFolder(path)
-    config = run.config()
-    checkpoint = run.latest_checkpoint()
-    try:
-        benchmark = benchmark_of(config)
-        algorithm = config["algorithm"]
-    except KeyError as error:
-        raise CheckpointError(f"{path / 'config.yaml'}: lacks {error}") from None
-    if algorithm not in ALGORITHMS:
-        raise CheckpointError(
-            f"{path / 'config.yaml'}: algorithm: got {algorithm!r}; known: {', '.join(ALGORITHMS)}."
-        )
-    return ALGORITHMS[algorithm].load(checkpoint, benchmark, num_workers=num_workers, device=device)
-
-
-def check_name(name: str) -> None:
-    """Checks a benchmark's name; ``module:NAME`` may be in the current folder.
-
-    Raises:
-        ConfigError: If it leads to nothing.
-    """
-    here = str(Path.cwd())
-    if is_reference(name) and here not in sys.path:
-        sys.path.insert(0, here)  # as `python -m` does
-    check_benchmark_name(name)
+    agent_type, settings = settings_of(run)
+    folder = run.checkpoint(checkpoint)
+    return agent_type.load(
+        folder, benchmark_of(settings.model_dump()), num_workers=num_workers, device=device
+    )
 
 
 def benchmark_of(config: Mapping[str, Any]) -> Benchmark:

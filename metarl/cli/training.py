@@ -4,159 +4,114 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from pydantic import Field, create_model
 
-from metarl.agent import Agent
-from metarl.agents import MetaPolicyGradient
-from metarl.cli.loading import benchmark_of, check_name
-from metarl.cli.output import ERR, say
-from metarl.config import Config
+from metarl.cli.loading import benchmark_of
+from metarl.cli.output import ERR, say, warnings_go_to
+from metarl.cli.settings import AnyAgent, config_type, written_settings
+from metarl.cli.stopping import GracefulStop
+from metarl.config import check
 from metarl.display import LiveDisplay
-from metarl.runs import RunFolder, RunRecorder
-
-AnyAgent: TypeAlias = MetaPolicyGradient[Any]
+from metarl.runs import OnDiskError, RunFolder, RunRecorder
 
 
-class RunConfig(Config):
-    """Settings of a training run, whatever the algorithm."""
+def training_command(agent_type: type[AnyAgent]) -> Callable[..., Callable[[], int]]:
+    """The command ``metarl train <algorithm>``; it gives what is then to be done.
 
-    benchmark: str = Field(
-        description="What to train on: a name that `metarl tasks` lists, or module:NAME."
-    )
-    total_timesteps: int = Field(
-        default=1_200_000,
-        ge=1,
-        description="Environment steps, before and after adaptation together.",
-    )
-    max_episode_steps: int | None = Field(
-        default=None, ge=1, description="Horizon; by default the benchmark's own."
-    )
-    seed: int = Field(default=0, ge=0, description="Seed of the training run.")
-    benchmark_seed: int = Field(
-        default=0,
-        ge=0,
-        description="Seed of the benchmark's goals, and so of the train/test split.",
-    )
-    num_workers: int = Field(
-        default=os.cpu_count() or 1,
-        ge=0,
-        description="Processes that collect experience; the result is the same for any number.",
-    )
-    device: str = Field(default="cpu", description="Where updates are computed: cpu, cuda, cuda:1.")
-    run: Path | None = Field(default=None, description="Run folder; by default named in runs/.")
-    checkpoint_every: int = Field(default=10, ge=1, description="Iterations between checkpoints.")
+    Its settings may have been made while checks were put off.
+    """
 
-
-def config_type(agent_type: type[AnyAgent]) -> type[RunConfig]:
-    """The settings of a run of this agent: the run's own, and the agent's under ``agent``."""
-    inner = agent_type.config_type
-    made: type[RunConfig] = create_model(
-        f"Train{agent_type.__name__}",
-        __base__=RunConfig,
-        __doc__=RunConfig.__doc__,
-        agent=(inner, Field(default=inner(), description="Settings of the algorithm.")),
-    )
-    return made
-
-
-def training_command(agent_type: type[AnyAgent]) -> Callable[..., int]:
-    """The command ``metarl train <algorithm>``."""
-
-    def command(settings: Any) -> int:
-        return _train_from_settings(agent_type, settings)
+    def command(settings: Any) -> Callable[[], int]:
+        return lambda: train_from_settings(agent_type, check(settings))
 
     summary = (agent_type.__doc__ or "").splitlines()[0]
     command.__doc__ = f"""Meta-train a policy with {summary}
 
-    Writes a run folder with settings, split manifest, metrics and checkpoints. Ctrl-C ends after
-    the iteration under way, with a checkpoint.
+    Writes a run folder with settings, split manifest, metrics and checkpoints. Ctrl-C finishes the
+    job at hand and leaves a checkpoint; `metarl train --resume RUN` goes on from there.
 
     Example: metarl train {agent_type.algorithm} --benchmark ml1/reach-v3 --max-episode-steps 150
     """
-    command.__annotations__ = {"settings": config_type(agent_type), "return": int}
+    command.__annotations__ = {"settings": config_type(agent_type), "return": Callable[[], int]}
     return command
 
 
-def _train_from_settings(agent_type: type[AnyAgent], settings: Any) -> int:
-    check_name(settings.benchmark)
+def train_from_settings(agent_type: type[AnyAgent], settings: Any) -> int:
+    """Begins a run and trains to its end."""
     algorithm = agent_type.algorithm
     default = f"{re.sub('[/:]', '-', settings.benchmark)}-{algorithm}-seed{settings.seed}"
-    run = RunFolder(settings.run or Path("runs") / default)
+    run = RunFolder(settings.run or Path("runs") / default, settings.retention)
     run.check_free()
-    benchmark = benchmark_of(settings.model_dump())
-    agent = agent_type(
-        benchmark,
+    agent = make_agent(agent_type, settings)
+    run.write_beginning(written_settings(agent_type, settings), agent.benchmark.manifest())
+    with run.lock():
+        run.history.add("begun")
+        say(_forecast(agent, settings.total_timesteps))
+        say(f"run folder: {run.path}")
+        return train(
+            agent,
+            run,
+            settings.total_timesteps,
+            settings.checkpoint_every,
+            settings.on_disk_error,
+        )
+
+
+def make_agent(agent_type: type[AnyAgent], settings: Any) -> AnyAgent:
+    """A new agent with these settings."""
+    return agent_type(
+        benchmark_of(settings.model_dump()),
         seed=settings.seed,
         num_workers=settings.num_workers,
+        worker_timeout=settings.worker_timeout,
         device=settings.device,
         **settings.agent.model_dump(),
     )
-    config = {"algorithm": algorithm, **settings.model_dump(mode="json", exclude={"run"})}
-    RunFolder.create(run.path, config, benchmark.manifest())
-    say(_forecast(agent, settings.total_timesteps))
-    say(f"run folder: {run.path}")
-    return train(agent, run, settings.total_timesteps, settings.checkpoint_every)
 
 
-def train(agent: AnyAgent, run: RunFolder, total_timesteps: int, checkpoint_every: int) -> int:
+def train(
+    agent: AnyAgent,
+    run: RunFolder,
+    total_timesteps: int,
+    checkpoint_every: int = 1,
+    on_disk_error: OnDiskError = "retry",
+) -> int:
     """Trains with records and a live display; the first Ctrl-C or SIGTERM ends it cleanly.
+
+    The caller holds the run's lock.
 
     Returns:
         0, or 128 plus the signal's number.
     """
-    if not run.checkpoints():
-        run.save_checkpoint(agent)
-    recorder = RunRecorder(run, agent.iteration, checkpoint_every)
+    recorder = RunRecorder(run, agent.iteration, checkpoint_every, on_disk_error)
     display = LiveDisplay(total_timesteps, agent.num_timesteps, ERR)
-    with _GracefulStop() as stop, agent, display:
-        agent.learn(total_timesteps, callback=[recorder, display, stop])
-        checkpoint = run.save_checkpoint(agent)
-    recorder.close()
+    with GracefulStop(agent) as stop, recorder, warnings_go_to(partial(_remember, run)), agent:
+        if not run.checkpoints():
+            run.save_checkpoint(agent)
+        with display:
+            agent.learn(total_timesteps, callback=[recorder, display])
+        checkpoint = recorder.finish(agent)
+        stopped = stop.received is not None
+        run.history.add("stopped" if stopped else "done", iteration=agent.iteration)
     if stop.received is not None:
         say(f"stopped after iteration {agent.iteration}; checkpoint: {checkpoint}", ERR)
+        say(f"to go on: metarl train --resume {run.path}", ERR)
         return 128 + stop.received
     say(f"done: {agent.num_timesteps:,} steps; checkpoint: {checkpoint}")
     say(f"next: metarl evaluate {run.path}")
     return 0
 
 
-class _GracefulStop:
-    """A callback that ends training after the iteration in which a signal came.
-
-    The second Ctrl-C interrupts at once.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _GracefulStop:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def __call__(self, agent: Agent, figures: Mapping[str, float]) -> bool:
-        del agent, figures
-        return self.received is None
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self.received is not None:
-            raise KeyboardInterrupt
-        self.received = number
-        ERR.print("finishing this iteration, then saving; once more to leave at once")
+def _remember(run: RunFolder, message: str) -> None:
+    with suppress(OSError):  # it has been printed, and may be about the disk itself
+        run.history.add("warning", message=message)
 
 
 def _forecast(agent: AnyAgent, total_timesteps: int) -> str:

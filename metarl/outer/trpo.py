@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from metarl.errors import NonFiniteError
 from metarl.outer.step import Objective, OuterStep
 from metarl.types import Params
 
@@ -54,10 +56,12 @@ class TRPO(OuterStep):
         direction, residual = conjugate_gradient(damped_hessian, descent, self.cg_iterations)
         # s^T A s without another product: the residual is r = b - A s.
         curvature = torch.dot(direction, descent - residual).item()
+        if not math.isfinite(curvature):
+            raise NonFiniteError("curvature of the trust region: isn't finite")
         figures = {"loss_before": loss_before, "gradient_norm": descent.norm().item()}
         refused = {**figures, "accepted": 0.0, "kl": 0.0, "loss_after": loss_before}
         if not curvature > 0.0:
-            # A zero gradient, or one that isn't finite: there is no direction to go.
+            # A zero gradient: there is no direction to go.
             return meta_params, {**refused, "backtracks": 0}
         step = direction * (2.0 * self.max_kl / curvature) ** 0.5
         old = _flat(meta_params)

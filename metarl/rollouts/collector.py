@@ -7,7 +7,7 @@ job by job all the same, because a matrix product's bits depend on the number of
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium
@@ -16,7 +16,8 @@ import torch
 
 from metarl.errors import ConfigError
 from metarl.policies import Policy
-from metarl.rollouts.jobs import Job, JobResult
+from metarl.rollouts.faults import check_finite, check_finite_rewards
+from metarl.rollouts.jobs import Job, JobResult, episode_seeds
 from metarl.spaces import clip_actions, flatten_observations
 from metarl.tasks import TaskDistribution
 from metarl.threads import torch_threads
@@ -35,11 +36,18 @@ class Collector:
     Args:
         distribution: Where environments come from.
         policy: Structure of the policy; a private copy is made per job that runs side by side.
+        on_step: Called with the number of each step before it is taken.
     """
 
-    def __init__(self, distribution: TaskDistribution, policy: Policy) -> None:
+    def __init__(
+        self,
+        distribution: TaskDistribution,
+        policy: Policy,
+        on_step: Callable[[int], None] | None = None,
+    ) -> None:
         self.distribution = distribution
         self._policy = policy
+        self._on_step = on_step
         self._copies: list[_PolicyCopy] = []
         self._vecs: dict[tuple[int, int], gymnasium.vector.VectorEnv[Any, Any, Any]] = {}
 
@@ -79,11 +87,15 @@ class Collector:
         seeds: Any = [seed for run in runs for seed in run.seeds]  # Gymnasium's type says one int
         observations, _ = vec.reset(seed=seeds)
         for step in range(horizon):
+            if self._on_step is not None:
+                self._on_step(step)
             rows = flatten_observations(vec.single_observation_space, observations)
+            check_finite("observation", rows, ~steps.active, jobs, seeds, step)
             blocks = rows.reshape(len(jobs), episodes, -1)
             under_way = steps.active.reshape(len(jobs), episodes)
             acts = [run.act(step, *own) for run, *own in zip(runs, blocks, under_way, strict=True)]
             dist_params, actions = (np.concatenate(parts) for parts in zip(*acts, strict=True))
+            check_finite("action", actions, ~steps.active, jobs, seeds, step)
             record.add(step, rows, dist_params, actions)
             clipped = clip_actions(vec.single_action_space, actions)
             try:
@@ -95,6 +107,8 @@ class Collector:
             if not steps.active.any():
                 break
         last = flatten_observations(vec.single_observation_space, observations)
+        taken = int(steps.mask.any(axis=1).sum())
+        check_finite("observation", last, steps.unstable, jobs, seeds, taken)
         last_blocks = last.reshape(len(jobs), episodes, -1)
         return [
             run.result(record, index, steps, block)
@@ -165,7 +179,7 @@ class _Run:
         self.job = job
         episodes = job.num_episodes
         rng = job.stream.numpy()
-        self.seeds = [int(seed) for seed in rng.integers(2**31, size=episodes)]
+        self.seeds = episode_seeds(rng, episodes)
         self.noise = None if job.deterministic else self.policy.noise(rng, (horizon, episodes))
         self.initial_state = (
             self.policy.initial_state(episodes) if job.state is None else torch.tensor(job.state)
@@ -205,10 +219,12 @@ class _Run:
             torch.from_numpy(dist_params), torch.from_numpy(actions)
         ).numpy()
         success = np.ascontiguousarray(steps.success[:, rows].T) & mask
+        rewards = np.where(mask, steps.rewards[:, rows].T, np.float32(0))
+        check_finite_rewards(rewards, steps.unstable[rows], self.job, self.seeds)
         return JobResult(
             observations=observations,
             actions=actions,
-            rewards=np.where(mask, steps.rewards[:, rows].T, np.float32(0)),
+            rewards=rewards,
             log_probs=np.where(mask, log_probs, np.float32(0)),
             dist_params=dist_params,
             mask=mask,
@@ -266,10 +282,11 @@ class _Steps:
 
     def _record_ends(self, step: int, terminated: Any, truncated: Any, unstable: Any) -> None:
         self.mask[step] = self.active
-        truncated = truncated | (step == len(self.mask) - 1)
+        unstable = np.asarray(unstable, dtype=np.bool_)
+        truncated = truncated | unstable | (step == len(self.mask) - 1)
         self.terminated |= self.active & terminated
         self.truncated |= self.active & truncated & ~terminated
-        self.unstable |= self.active & np.asarray(unstable, dtype=np.bool_)
+        self.unstable |= self.active & unstable
         self.active = self.active & ~(terminated | truncated)
 
 

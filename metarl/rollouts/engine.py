@@ -10,7 +10,13 @@ import torch
 
 from metarl.errors import ConfigError
 from metarl.policies import Policy
-from metarl.rollouts.executors import Executor, ProcessExecutor, Progress, SerialExecutor
+from metarl.rollouts.executors import (
+    DEFAULT_WORKER_TIMEOUT,
+    Executor,
+    ProcessExecutor,
+    Progress,
+    SerialExecutor,
+)
 from metarl.rollouts.jobs import Job, JobResult
 from metarl.seeding import Stream
 from metarl.tasks import Task, TaskDistribution
@@ -24,19 +30,26 @@ class RolloutEngine:
         distribution: Where environments come from.
         policy: Structure of the policy.
         num_workers: Worker processes; 0 runs everything in this process.
+        worker_timeout: Seconds without a step after which a worker counts as hung, is killed and
+            replaced.
 
     Use it as a context manager, or call :meth:`close`.
     """
 
     def __init__(
-        self, distribution: TaskDistribution, policy: Policy, *, num_workers: int = 0
+        self,
+        distribution: TaskDistribution,
+        policy: Policy,
+        *,
+        num_workers: int = 0,
+        worker_timeout: float = DEFAULT_WORKER_TIMEOUT,
     ) -> None:
         if num_workers < 0:
             raise ConfigError(f"num_workers: got {num_workers}; must be at least 0.")
         self.distribution = distribution
         self.policy = policy
         self._executor: Executor = (
-            ProcessExecutor(distribution, policy, num_workers)
+            ProcessExecutor(distribution, policy, num_workers, worker_timeout)
             if num_workers
             else SerialExecutor(distribution, policy)
         )

@@ -94,3 +94,8 @@ def chunks(jobs: Sequence[Job], largest: int, num_workers: int) -> Iterator[tupl
 
 def _same_family(jobs: Sequence[Job], index: int) -> bool:
     return jobs[index].task.family == jobs[index - 1].task.family
+
+
+def episode_seeds(rng: np.random.Generator, num_episodes: int) -> list[int]:
+    """Draws the seeds of a job's environments: the first numbers of its stream."""
+    return [int(seed) for seed in rng.integers(2**31, size=num_episodes)]

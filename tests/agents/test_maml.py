@@ -73,7 +73,7 @@ class FiniteNavigation(FiniteTaskDistribution):
         ({"inner_loss": "mse"}, "inner_loss: got 'mse'; .*'ratio'"),
         ({"iner_lr": 0.1}, "iner_lr: no such setting; did you mean inner_lr"),
         ({"zzz": 1}, "zzz: no such setting; known: hidden_sizes"),
-        ({"hidden_sizes": (8, 0)}, r"hidden_sizes: got \(8, 0\); .*at least 1"),
+        ({"hidden_sizes": (8, 0)}, r"hidden_sizes\.1: got 0; .*equal to 1"),
         ({"device": "gpu"}, "device: got 'gpu'; can't be used here"),
         (
             {"inner_loss": "dice", "fisher_support_stride": 2},

@@ -1,9 +1,13 @@
 import contextlib
 import ctypes
-import multiprocessing
+import dataclasses
 import os
 import pickle
+import re
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -13,10 +17,12 @@ import psutil
 import pytest
 import torch
 
-from metarl.errors import ConfigError, RolloutError, WorkerDiedError
+from metarl.errors import ConfigError, NonFiniteError, RolloutError, WorkerDiedError
 from metarl.policies import make_mlp_policy
 from metarl.rollouts import Job, JobResult, ProcessExecutor, SerialExecutor
-from metarl.rollouts.executors import _portable
+from metarl.rollouts.jobs import episode_seeds
+from metarl.rollouts.processes import Worker
+from metarl.rollouts.worker import portable
 from metarl.seeding import Stream
 from stub_envs import (
     ChangedError,
@@ -70,12 +76,16 @@ def release(tmp_path) -> Iterator[Path]:
     (tmp_path / "release").touch()
 
 
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
+
+
 @contextlib.contextmanager
-def fresh_workers(number: int, policy=POLICY, **settings):
+def fresh_workers(number: int, policy=POLICY, worker_timeout: float = 60.0, **settings):
     """Yields an executor and its workers' process ids; expects no worker to be left."""
-    before = {child.pid for child in multiprocessing.active_children()}
-    executor = ProcessExecutor(StubTasks(**settings), policy, number)
-    pids = {child.pid for child in multiprocessing.active_children()} - before
+    before = children()
+    executor = ProcessExecutor(StubTasks(**settings), policy, number, worker_timeout)
+    pids = children() - before
     assert len(pids) == number
     try:
         yield executor, pids
@@ -129,14 +139,12 @@ def test_workers_are_used_side_by_side(executor):
     """No worker gets everything where there are several."""
     with pytest.MonkeyPatch.context() as patch:
         used = []
-        real = ProcessExecutor._receive
+        real = Worker.start
         patch.setattr(
-            ProcessExecutor,
-            "_receive",
-            lambda self, worker: used.append(worker.process.pid) or real(self, worker),
+            Worker, "start", lambda worker, jobs: used.append(worker.pid) or real(worker, jobs)
         )
         executor.run(JOBS)
-    assert len(set(used)) == len(executor._workers)
+    assert len(set(used)) == len(executor.workers)
 
 
 def test_closing_ends_the_workers_and_may_happen_twice():
@@ -172,10 +180,10 @@ class Refuses:
 def test_a_distribution_that_cannot_be_sent_is_refused_before_any_worker_starts(handle):
     distribution = StubTasks()
     distribution.handle = handle
-    before = multiprocessing.active_children()
+    before = children()
     with pytest.raises(ConfigError, match="distribution: can't be sent to a worker process"):
         ProcessExecutor(distribution, POLICY, 2)
-    assert multiprocessing.active_children() == before
+    assert children() == before
 
 
 @pytest.mark.timeout(60)
@@ -223,43 +231,218 @@ def test_an_exception_that_cannot_travel_arrives_as_a_rollout_error():
 )
 def test_what_is_sent_of_an_exception_says_what_and_where(error, sent_as, message):
     error.add_note("at step 3")
-    sent = pickle.loads(pickle.dumps(_portable(error)))
+    sent = pickle.loads(pickle.dumps(portable(error)))
     assert type(sent) is sent_as
     assert str(sent).startswith(message)
     assert "at step 3" in sent.__notes__
+
+
+KILLED = "was killed by SIGKILL; out of memory?"
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("fault", "number", "how"),
     [
-        ("kill", 2, "was killed by SIGKILL; out of memory?"),
-        ("kill with an heir", 1, "was killed by SIGKILL; out of memory?"),
+        ("kill", 2, KILLED),
+        ("kill with an heir", 1, KILLED),
         ("leave", 1, "left with 7"),
-        ("die while answering", 1, "was killed by SIGKILL; out of memory?"),
+        ("die while answering", 1, KILLED),
+        ("crash", 1, "was killed by SIGSEGV"),
+        ("hang", 1, "took no step for 2 s and was killed"),
+        pytest.param("stop", 1, "took no step for 2 s and was killed", marks=pytest.mark.slow),
     ],
 )
-def test_a_worker_that_dies_is_told_with_its_task_and_none_is_left(fault, number, how, release):
+def test_a_job_that_costs_every_worker_its_life_is_told_and_none_is_left(
+    fault, number, how, release, caplog
+):
     bad = failing(fault, release=str(release))
-    with fresh_workers(number) as (executor, _):
+    with fresh_workers(number, worker_timeout=2.0) as (executor, _):
+        jobs = jobs_for([stub_task(), bad, stub_task(), stub_task()])
         with pytest.raises(WorkerDiedError) as caught:
-            executor.run(jobs_for([stub_task(), bad, stub_task(), stub_task()]))
-        message = str(caught.value)
-        assert message.startswith("metarl-worker-")
-        assert message.endswith(f"{how}, while it ran pushing ({bad.digest})")
+            executor.run(jobs)
+    message = str(caught.value)
+    seeds = ", ".join(map(str, episode_seeds(jobs[1].stream.numpy(), 3)))
+    where = f"while it ran pushing ({bad.digest}), seeds {seeds}, step 2"
+    assert re.match(rf"metarl-worker-\d {re.escape(how)}, {re.escape(where)}", message), message
+    assert message.endswith("; 3 workers were lost over it")
+    assert [record.getMessage().endswith("does its work again") for record in caplog.records] == [
+        True,
+        True,
+    ]
+    if fault in ("crash", "hang"):
+        assert "_perhaps_fail" in "\n".join(caught.value.__notes__), "the traceback is lacking"
 
 
 @pytest.mark.timeout(60)
-def test_a_worker_that_died_between_runs_is_told():
-    with fresh_workers(1) as (executor, pids):
+@pytest.mark.parametrize(
+    ("fault", "tasks_per_vec"),
+    [
+        ("kill", 4),
+        ("stop", 1),
+        ("hang", 4),
+        ("value error", 4),
+        pytest.param("kill", 1, marks=pytest.mark.slow),
+        pytest.param("stop", 4, marks=pytest.mark.slow),
+        pytest.param("hang", 1, marks=pytest.mark.slow),
+        pytest.param("leave", 1, marks=pytest.mark.slow),
+        pytest.param("leave", 4, marks=pytest.mark.slow),
+        pytest.param("value error", 1, marks=pytest.mark.slow),
+    ],
+)
+def test_work_that_was_lost_once_is_done_again_to_the_same_bits(
+    fault, tasks_per_vec, tmp_path, caplog
+):
+    """Not a bit shows that a worker was killed, stopped or hung in the middle of its jobs."""
+    calm = jobs_for([stub_task(value=0.5), failing(fault, once=str(tmp_path / "once"))])
+    (tmp_path / "once").touch()
+    with SerialExecutor(StubTasks(tasks_per_vec=tasks_per_vec), POLICY) as serial:
+        expected = serial.run(calm)
+    (tmp_path / "once").unlink()
+    before = children()
+    with ProcessExecutor(StubTasks(tasks_per_vec=tasks_per_vec), POLICY, 1, 2.0) as executor:
+        assert_same(executor.run(calm), expected)
+        assert (tmp_path / "once").exists(), "nothing failed, so the test shows nothing"
+        assert len(children() - before) == 1
+        assert_same(executor.run(calm), expected)
+    assert children() == before
+    (record,) = caplog.records
+    again = "done once again in new envir" if fault == "value error" else "does its work again"
+    assert again in record.getMessage()
+
+
+@pytest.mark.timeout(60)
+def test_an_exception_is_tried_once_more_in_this_process_too(tmp_path):
+    jobs = jobs_for([stub_task(), failing("value error", once=str(tmp_path / "once"))])
+    (tmp_path / "once").touch()
+    with SerialExecutor(StubTasks(tasks_per_vec=2), POLICY) as executor:
+        expected = executor.run(jobs)
+        (tmp_path / "once").unlink()
+        assert_same(executor.run(jobs), expected)
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_that_died_between_runs_is_replaced(expected):
+    before = children()
+    with ProcessExecutor(StubTasks(), POLICY, 1) as executor:
         executor.run(JOBS[:1])
-        for pid in pids:
-            process = psutil.Process(pid)
-            process.kill()
-            with contextlib.suppress(psutil.TimeoutExpired):
-                process.wait(5)
-        with pytest.raises(WorkerDiedError, match="was killed by SIGKILL"):
-            executor.run(JOBS)
+        for pid in children() - before:
+            psutil.Process(pid).kill()
+        assert_same(executor.run(JOBS), expected)
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_stopped_between_runs_is_replaced(expected):
+    """Parameters larger than the pipe holds must not leave the sender waiting for ever."""
+    policy = make_mlp_policy(StubTasks().observation_space, StubTasks().action_space, (300, 300))
+    jobs = jobs_for(mixed_tasks()[:1], policy)
+    before = children()
+    with ProcessExecutor(StubTasks(), policy, 1, 4.0) as executor:
+        first = executor.run(jobs)
+        (pid,) = children() - before
+        psutil.Process(pid).suspend()
+        assert_same(executor.run(jobs), first)
+        assert pid not in children()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize(
+    ("what", "step"), [("nan_observation_at", 3), ("inf_reward_at", 2), ("wrong_shape_at", 2)]
+)
+def test_what_an_environment_must_not_return_is_told_with_task_seed_and_step(what, step, number):
+    bad = stub_task("pushing", **{what: 3})
+    jobs = jobs_for([stub_task(), bad])
+    seed = episode_seeds(jobs[1].stream.numpy(), 3)[0]
+    error = ConfigError if what == "wrong_shape_at" else NonFiniteError
+    with contextlib.ExitStack() as stack:
+        executor = stack.enter_context(
+            ProcessExecutor(StubTasks(), POLICY, 1)
+            if number
+            else SerialExecutor(StubTasks(), POLICY)
+        )
+        with pytest.raises(error) as caught:
+            executor.run(jobs)
+        text = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+        for part in (f"pushing ({bad.digest})", "episode 0", f"seed {seed}", f"step {step}"):
+            assert part in text, text
+        if error is NonFiniteError:
+            executor.run(jobs[:1])  # the workers are still there
+
+
+def test_an_unstable_simulation_may_leave_numbers_that_are_not_finite():
+    jobs = jobs_for([stub_task(unstable_at=3, nan_observation_at=3, inf_reward_at=3)])
+    with SerialExecutor(StubTasks(), POLICY) as executor:
+        (result,) = executor.run(jobs)
+    assert result.unstable.all()
+    assert result.truncated.all()
+    assert (result.mask.sum(axis=1) == 3).all()
+    for field in ("observations", "rewards", "last_observations", "actions", "log_probs"):
+        assert np.isfinite(getattr(result, field)).all(), field
+
+
+def test_actions_that_are_not_finite_never_reach_an_environment():
+    (job,) = jobs_for([stub_task("pushing")])
+    spoilt = {name: np.full_like(value, np.nan) for name, value in job.params.items()}
+    message = r"action: got .* Task pushing .*, step 0"
+    with (
+        SerialExecutor(StubTasks(), POLICY) as executor,
+        pytest.raises(NonFiniteError, match=message),
+    ):
+        executor.run([dataclasses.replace(job, params=spoilt)])
+
+
+SCRIPT = """
+import sys
+from metarl.policies import make_mlp_policy
+from metarl.rollouts import Job, ProcessExecutor
+from metarl.seeding import Stream
+from stub_envs import StubTasks, stub_task
+
+policy = make_mlp_policy(StubTasks().observation_space, StubTasks().action_space, (4,))
+params = {name: value.numpy() for name, value in policy.params().items()}
+executor = ProcessExecutor(StubTasks(), policy, 2, 1000.0)
+executor.run([Job(stub_task(), params, Stream(0, (i,)), 1) for i in range(4)])
+print(*(worker.pid for worker in executor.workers), flush=True)
+fault = stub_task(fault=sys.argv[1], fault_at=2)
+executor.run([Job(fault, params, Stream(0), 1)] * 2)
+"""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("fault", ["hang", "stop"])
+def test_workers_end_with_the_main_process_whatever_they_are_doing(fault, tmp_path):
+    """No guard in the script, no helper process, nothing left in the temporary folder."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "tmp").mkdir()
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", fault],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths, "TMPDIR": str(tmp_path / "tmp")},
+    )
+    try:
+        workers = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
+        assert len(workers) == 2
+        assert {child.pid for child in psutil.Process(process.pid).children(recursive=True)} == {
+            worker.pid for worker in workers
+        }
+        asleep = {"hang": (psutil.STATUS_SLEEPING,), "stop": (psutil.STATUS_STOPPED,)}[fault]
+        wait_until(lambda: all(worker.status() in asleep for worker in workers))
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    wait_until(lambda: not any(is_alive(worker.pid) for worker in workers))
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def wait_until(condition, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.timeout(60)

@@ -5,10 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from metarl.errors import CheckpointError, RunExistsError
-from metarl.runs import KEPT_CHECKPOINTS, PACKAGES, RunFolder, RunRecorder
+from metarl.runs import PACKAGES, RunFolder, RunRecorder
+from metarl.storage import read_checkpoint, write_checkpoint
 
 CONFIG = {
     "algorithm": "maml",
@@ -30,8 +32,7 @@ class SavingAgent:
         return 100 * self.iteration
 
     def save(self, path: Path) -> None:
-        path.mkdir(parents=True)
-        (path / "state.json").write_text(str(self.iteration))
+        write_checkpoint(path, {"w": torch.zeros(2)}, {"iteration": self.iteration})
 
 
 @pytest.fixture
@@ -126,8 +127,7 @@ def test_the_newest_checkpoints_are_kept(run):
     for iteration in (0, 9, 10, 99, 100):
         path = run.save_checkpoint(SavingAgent(iteration))
         assert path == run.latest_checkpoint()
-        assert (path / "state.json").read_text() == str(iteration)
-    assert KEPT_CHECKPOINTS == 3
+        assert read_checkpoint(path)[1] == {"iteration": iteration}
     assert [path.name for path in run.checkpoints()] == [
         "iteration-000010",
         "iteration-000099",
