@@ -6,12 +6,18 @@ from .anil import ANIL, ANILConfig
 from .boil import BOIL, BOILConfig
 from .cavia import CAVIA, CAVIAConfig
 from .emaml import EMAML, EMAMLConfig
+from .follow_the_meta_leader import FollowTheMetaLeader, FollowTheMetaLeaderConfig
 from .fomaml import FOMAML, FOMAMLConfig
+from .hypergradient import Hypergradient, HypergradientConfig
+from .imaml import IMAML, IMAMLConfig
+from .learned_optimiser import LearnedOptimiser, LearnedOptimiserConfig
 from .leo import LEO, LEOConfig
+from .lstm_meta_learner import LSTMMetaLearner, LSTMMetaLearnerConfig
 from .maml import MAML, MAMLConfig
 from .meta_curvature import MetaCurvature, MetaCurvatureConfig
 from .meta_policy_gradient import MetaPolicyGradient
 from .meta_sgd import MetaSGD, MetaSGDConfig
+from .meta_weight_net import MetaWeightNet, MetaWeightNetConfig
 from .promp import ProMP, ProMPConfig
 from .reptile import Reptile, ReptileConfig
 
@@ -29,6 +35,12 @@ ALGORITHMS: dict[str, type[MetaPolicyGradient[Any]]] = {
         MetaCurvature,
         CAVIA,
         LEO,
+        LSTMMetaLearner,
+        LearnedOptimiser,
+        MetaWeightNet,
+        Hypergradient,
+        IMAML,
+        FollowTheMetaLeader,
     )
 }
 """Every agent by its name on the command line and in checkpoints."""
@@ -40,6 +52,7 @@ __all__ = [
     "CAVIA",
     "EMAML",
     "FOMAML",
+    "IMAML",
     "LEO",
     "MAML",
     "ANILConfig",
@@ -47,13 +60,24 @@ __all__ = [
     "CAVIAConfig",
     "EMAMLConfig",
     "FOMAMLConfig",
+    "FollowTheMetaLeader",
+    "FollowTheMetaLeaderConfig",
+    "Hypergradient",
+    "HypergradientConfig",
+    "IMAMLConfig",
     "LEOConfig",
+    "LSTMMetaLearner",
+    "LSTMMetaLearnerConfig",
+    "LearnedOptimiser",
+    "LearnedOptimiserConfig",
     "MAMLConfig",
     "MetaCurvature",
     "MetaCurvatureConfig",
     "MetaPolicyGradient",
     "MetaSGD",
     "MetaSGDConfig",
+    "MetaWeightNet",
+    "MetaWeightNetConfig",
     "ProMP",
     "ProMPConfig",
     "Reptile",

@@ -166,6 +166,10 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             self.config.meta_batch_size, self._now(Purpose.TASKS).numpy()
         )
 
+    def figures(self, supports: Sequence[Trajectories], query: Trajectories) -> dict[str, float]:
+        """What an iteration's experience says of the agent, before and after adaptation."""
+        return {**summary("pre", supports[0]), **summary("post", query)}
+
     @property
     def timesteps_per_iteration(self) -> int:
         """Environment steps of one iteration, if no episode ends early."""
@@ -267,12 +271,12 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         query = self._with_advantages(self._collect(tasks, states, self._now(Purpose.QUERY)))
         if len(usable := _usable_tasks(query)) < len(tasks):
             supports, query = [support.tasks(usable) for support in supports], query.tasks(usable)
+        figures = self.figures(supports, query)
         objective = self.make_objective(self._learner, supports, query)
         meta_params, outer = self._outer.step(self.meta_params, objective)
         check_update(meta_params, outer)
         return meta_params, {
-            **_summary("pre", supports[0]),
-            **_summary("post", query),
+            **figures,
             **inner,
             **{f"outer/{name}": value for name, value in outer.items()},
         }
@@ -519,7 +523,7 @@ def _usable_tasks(trajectories: Trajectories) -> list[int]:
     return usable
 
 
-def _summary(phase: str, trajectories: Trajectories) -> dict[str, float]:
+def summary(phase: str, trajectories: Trajectories) -> dict[str, float]:
     """Means over the episodes that count."""
     counted = trajectories.counted
     figures = {f"{phase}/return": trajectories.returns[counted].mean().item()}

@@ -16,9 +16,14 @@ from metarl.agents.adapters import (
     CAVIAAdapter,
     ContextPolicy,
     GradientAdapter,
+    HypergradientAdapter,
+    IMAMLAdapter,
+    LearnedOptimiserAdapter,
     LEOAdapter,
+    LSTMMetaLearnerAdapter,
     MetaCurvatureAdapter,
     MetaSGDAdapter,
+    MetaWeightNetAdapter,
 )
 from metarl.policies import CategoricalMLPPolicy, GaussianMLPPolicy, Policy
 from metarl.types import Trajectories
@@ -112,6 +117,69 @@ def leo(kind: str, **common: Any) -> Adapter:
     return scattered(adapter, 0.2)
 
 
+def learned_optimiser(kind: str, **common: Any) -> Adapter:
+    adapter = LearnedOptimiserAdapter(
+        small_policy(kind, hidden_sizes=(2,)),
+        hidden_size=2,
+        output_scale=0.3,
+        gradient_lr=0.2,
+        generator=torch.Generator().manual_seed(0),
+        **common,
+    )
+    return scattered(adapter)
+
+
+def lstm_meta_learner(kind: str, **common: Any) -> Adapter:
+    adapter = LSTMMetaLearnerAdapter(
+        small_policy(kind, hidden_sizes=(2,)),
+        0.3,
+        initial_forget=0.9,
+        hidden_size=2,
+        generator=torch.Generator().manual_seed(0),
+        **common,
+    )
+    return scattered(adapter)
+
+
+def meta_weight_net(kind: str, **common: Any) -> Adapter:
+    generator = torch.Generator().manual_seed(0)
+    adapter = MetaWeightNetAdapter(
+        small_policy(kind), 0.8, hidden_size=3, generator=generator, **common
+    )
+    return scattered(adapter)
+
+
+def hypergradient(kind: str, **common: Any) -> Adapter:
+    adapter = HypergradientAdapter(
+        small_policy(kind, hidden_sizes=(2,)), 0.04, num_gradient_steps=3, momentum=0.6, **common
+    )
+    return scattered(adapter)
+
+
+def forward_hypergradient(kind: str, **common: Any) -> Adapter:
+    adapter = HypergradientAdapter(
+        small_policy(kind, hidden_sizes=(2,)),
+        0.04,
+        num_gradient_steps=3,
+        momentum=0.6,
+        mode="forward",
+        **common,
+    )
+    return scattered(adapter)
+
+
+def imaml(kind: str, **common: Any) -> Adapter:
+    adapter = IMAMLAdapter(
+        small_policy(kind, hidden_sizes=(2,)),
+        150.0,
+        num_gradient_steps=14,
+        cg_iterations=14,
+        learn_strength=True,
+        **common,
+    )
+    return scattered(adapter)
+
+
 CASES = [
     Case("maml", gradient),
     Case("fomaml", first_order, exact=False),
@@ -121,6 +189,12 @@ CASES = [
     Case("meta-curvature", meta_curvature),
     Case("cavia", cavia),
     Case("leo", leo),
+    Case("learned-optimiser", learned_optimiser),
+    Case("lstm-meta-learner", lstm_meta_learner),
+    Case("meta-weight-net", meta_weight_net),
+    Case("hypergradient", hypergradient),
+    Case("hypergradient-forward", forward_hypergradient, exact=False),
+    Case("imaml", imaml),
 ]
 
 

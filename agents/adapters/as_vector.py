@@ -1,0 +1,75 @@
+"""Parameters as one vector, and the inner loss as a function of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from metarl.losses import Loss
+from metarl.policies import Policy
+from metarl.types import Params, Trajectories
+
+
+def joined(params: Params) -> Tensor:
+    """All parameters as one vector, ``[n]``."""
+    return torch.cat([value.reshape(-1) for value in params.values()])
+
+
+def separated(vector: Tensor, like: Params) -> Params:
+    """The parts of a vector ``[n]`` under the names and in the shapes of ``like``."""
+    parts = torch.split(vector, [value.numel() for value in like.values()])
+    return {
+        name: part.view_as(value) for (name, value), part in zip(like.items(), parts, strict=True)
+    }
+
+
+class VectorLoss:
+    """An inner loss on one support set, as a function of the parameters as a vector.
+
+    Args:
+        loss: The loss.
+        policy: Structure of the policy.
+        like: Parameters in the shapes and the precision of the policy.
+        support: The support set.
+    """
+
+    def __init__(self, loss: Loss, policy: Policy, like: Params, support: Trajectories) -> None:
+        self.loss, self.support = loss, support
+        # A module runs under one set of parameters at a time, and what keeps this loss for later
+        # may call it from any thread.
+        self.policy = copy.deepcopy(policy)
+        self.like = {name: value.detach() for name, value in like.items()}
+
+    def value(self, point: Tensor) -> Tensor:
+        """The loss at ``point`` ``[n]``, without history."""
+        with torch.no_grad():
+            return self.loss(self.policy, separated(point, self.like), self.support)
+
+    def gradient(self, point: Tensor) -> Tensor:
+        """The gradient at ``point`` ``[n]``, without history."""
+        return self._gradient(point.detach().requires_grad_(), create_graph=False)
+
+    def curvature(self, point: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """The gradient at ``point``, and the map from ``z`` to the Hessian there times ``z``.
+
+        The map takes one vector ``[n]`` or several ``[k, n]``, and keeps the graph of one gradient.
+        """
+        leaf = point.detach().requires_grad_()
+        slope = self._gradient(leaf, create_graph=True)
+
+        def product(z: Tensor) -> Tensor:
+            (image,) = torch.autograd.grad(
+                slope, leaf, z, retain_graph=True, is_grads_batched=z.ndim == 2
+            )
+            return image
+
+        return slope.detach(), product
+
+    def _gradient(self, leaf: Tensor, *, create_graph: bool) -> Tensor:
+        with torch.enable_grad():
+            loss = self.loss(self.policy, separated(leaf, self.like), self.support)
+            (gradient,) = torch.autograd.grad(loss, leaf, create_graph=create_graph)
+        return gradient
