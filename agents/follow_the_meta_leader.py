@@ -26,7 +26,8 @@ from metarl.tasks import Task
 from metarl.types import Trajectories
 
 from .adapters.gradient import GradientAdapter
-from .meta_policy_gradient import MetaPolicyGradient, summary
+from .figures import summary
+from .meta_policy_gradient import MetaPolicyGradient
 from .settings import GradientInnerConfig
 
 

@@ -13,21 +13,19 @@ import copy
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import torch
 
 from metarl.adaptation import AdaptationState, AdaptedPolicy, Adapter, MetaLearner
 from metarl.agent import Agent, Callback
-from metarl.baselines import LinearFeatureBaseline, estimate_advantages
 from metarl.errors import CheckpointError, ConfigError, NonFiniteError
 from metarl.losses import INNER_LOSSES, Loss
 from metarl.objective import MetaObjective
-from metarl.outer import TRPO, GradientDescent, OuterStep
+from metarl.outer import OuterStep
 from metarl.policies import Policy, make_mlp_policy
-from metarl.rollouts import DEFAULT_WORKER_TIMEOUT, RolloutEngine
+from metarl.rollouts import DEFAULT_WORKER_TIMEOUT
 from metarl.seeding import Purpose, Stream
 from metarl.storage import read_checkpoint, write_checkpoint
 from metarl.tasks import Benchmark, Task, check_manifest
@@ -35,6 +33,9 @@ from metarl.threads import map_in_threads, threads_for, torch_device
 from metarl.trace import TraceStep, trace_step
 from metarl.types import Params, Trajectories
 
+from .experience import Counts, ExperienceSource, StopRequested, usable_tasks
+from .figures import inner_figures, summary
+from .from_settings import meta_objective, outer_step
 from .saved_state import SavedState, join_params, split_params
 from .settings import MetaPolicyGradientConfig
 from .skipping import SkippedUpdates, check_adapted, check_update
@@ -64,7 +65,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
     """
 
     algorithm: ClassVar[str]
-    config_type: type[ConfigT]
+    config_type: ClassVar[type[MetaPolicyGradientConfig]]
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         self.num_workers = num_workers
         self.worker_timeout = worker_timeout
         self.device = torch_device(device)
-        self.config: ConfigT = self.config_type(**settings)
+        self.config = cast("ConfigT", self.config_type(**settings))
         self.num_timesteps = 0
         self.iteration = 0
         self._stream = Stream(seed)
@@ -99,10 +100,18 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         self._learner = self._make_learner(policy, testing=False)
         self._test_learner = self._make_learner(policy, testing=True)
         self._outer = self.make_outer()
-        self._baseline = LinearFeatureBaseline()
-        self._engine: RolloutEngine | None = None
+        self._experience = ExperienceSource(
+            benchmark.train,
+            self._acting_policy,
+            num_episodes=self.config.episodes_per_task,
+            gamma=self.config.gamma,
+            gae_lambda=self.config.gae_lambda,
+            num_workers=num_workers,
+            worker_timeout=worker_timeout,
+            device=self.device,
+            stop=lambda: self.stop_requested,
+        )
         self._skipped = SkippedUpdates(self.config.max_skipped_updates)
-        self._experience = _Experience()
         self.meta_params = self._learner.meta_params()
 
     @abstractmethod
@@ -126,39 +135,14 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         )
 
     def make_outer(self) -> OuterStep:
-        """The outer step that the settings name."""
-        config = self.config
-        if config.outer == "trpo":
-            return TRPO(
-                max_kl=config.max_kl,
-                cg_iterations=config.cg_iterations,
-                cg_damping=config.cg_damping,
-                backtrack_ratio=config.backtrack_ratio,
-                max_backtracks=config.max_backtracks,
-            )
-        return GradientDescent(
-            config.optimizer,
-            lr=config.outer_lr,
-            num_epochs=config.num_epochs if config.outer == "ppo" else 1,
-            max_grad_norm=config.max_grad_norm,
-        )
+        """The outer step."""
+        return outer_step(self.config)
 
     def make_objective(
         self, learner: MetaLearner, supports: Sequence[Trajectories], query: Trajectories
     ) -> MetaObjective:
         """What the outer step improves."""
-        config = self.config
-        return MetaObjective(
-            learner,
-            supports,
-            query,
-            fisher_stride=config.fisher_stride,
-            fisher_support_stride=config.fisher_support_stride,
-            clip_range=config.clip_range if config.outer == "ppo" else None,
-            inner_kl_coef=config.inner_kl_coef,
-            sampling_coef=config.sampling_coef,
-            num_threads=self._threads,
-        )
+        return meta_objective(self.config, learner, supports, query, num_threads=self._threads)
 
     def sample_tasks(self) -> Sequence[Task]:
         """The tasks of this iteration."""
@@ -208,7 +192,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
     def _learn(self, total_timesteps: int, callbacks: list[Callback]) -> None:
         try:
             self._learn_until_stopped(total_timesteps, callbacks)
-        except _StopRequested:
+        except StopRequested:
             self.close()  # workers are in the middle of what nobody will ask for
         finally:
             self.stop_requested = False
@@ -231,7 +215,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             NonFiniteError: If ``max_skipped_updates`` in a row were skipped.
         """
         began = time.perf_counter()
-        self._experience = _Experience()
+        self._experience.counts = counts = Counts()
         tasks = self.sample_tasks()
         outer_state = self._outer.state()
         try:
@@ -241,35 +225,35 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             self._outer.load_state(outer_state)
             self._skipped.note_skip(error, tasks)
             figures = {}
-        experience, seconds = self._experience, time.perf_counter() - began
+        seconds = time.perf_counter() - began
         self.iteration += 1
-        self.num_timesteps += experience.num_steps
+        self.num_timesteps += counts.num_steps
         return {
             "iteration": self.iteration,
             "timesteps": self.num_timesteps,
             **figures,
             "faults/skipped_updates": self._skipped.total,
-            "faults/unstable_episodes": experience.num_unstable,
+            "faults/unstable_episodes": counts.num_unstable,
             "time/iteration_s": seconds,
-            "time/collection_s": experience.seconds,
-            "time/fps": experience.num_steps / seconds,
+            "time/collection_s": counts.seconds,
+            "time/fps": counts.num_steps / seconds,
         }
 
     def _update(self, tasks: Sequence[Task]) -> tuple[Params, dict[str, float]]:
         """The next meta-parameters, and figures that say how the iteration went."""
-        states = [self._learner.start(self.meta_params)] * len(tasks)
+        states = before = [self._learner.start(self.meta_params)] * len(tasks)
         supports: list[Trajectories] = []
         for step in range(self.config.num_inner_steps):
             stream = self._now(Purpose.SUPPORT).child(step)
-            supports.append(self._with_advantages(self._collect(tasks, states, stream)))
-            if len(usable := _usable_tasks(supports[step])) < len(tasks):
+            supports.append(self._experience.collect(tasks, states, stream))
+            if len(usable := usable_tasks(supports[step])) < len(tasks):
                 tasks, states = [tasks[i] for i in usable], [states[i] for i in usable]
                 supports = [support.tasks(usable) for support in supports]
-            before_step, states = states, self._adapt(states, supports[step])
+            before, states = states, self._adapt(states, supports[step])
             check_adapted(state.params for state in states)
-        inner = self._inner_figures(before_step[0], states[0], supports[-1].task(0))
-        query = self._with_advantages(self._collect(tasks, states, self._now(Purpose.QUERY)))
-        if len(usable := _usable_tasks(query)) < len(tasks):
+        inner = self._trace(before[0], states[0], supports[-1].task(0))
+        query = self._experience.collect(tasks, states, self._now(Purpose.QUERY))
+        if len(usable := usable_tasks(query)) < len(tasks):
             supports, query = [support.tasks(usable) for support in supports], query.tasks(usable)
         figures = self.figures(supports, query)
         objective = self.make_objective(self._learner, supports, query)
@@ -277,7 +261,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         check_update(meta_params, outer)
         return meta_params, {
             **figures,
-            **inner,
+            **inner_figures(inner),
             **{f"outer/{name}": value for name, value in outer.items()},
         }
 
@@ -289,7 +273,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         """Takes one step of the inner loop on the task's experience."""
         state = policy.adaptation.to(self.device)
         after = self._test_learner.adapt_step(
-            self.meta_params, state, self._with_advantages(support)
+            self.meta_params, state, self._experience.with_advantages(support)
         )
         return self._as_policy(after)
 
@@ -297,14 +281,10 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         self, before: AdaptedPolicy, after: AdaptedPolicy, support: Trajectories
     ) -> TraceStep:
         """Describes the step of the inner loop that led from one policy to another."""
-        return trace_step(
-            self._acting_policy,
-            self._inner_loss,
-            self._with_advantages(support).to("cpu"),
-            step=after.num_steps,
-            start=self._learner.start(self.meta_params).to("cpu").params,
-            before=before.params,
-            after=after.params,
+        return self._trace(
+            before.adaptation.to(self.device),
+            after.adaptation.to(self.device),
+            self._experience.with_advantages(support),
         )
 
     def save(self, path: str | Path) -> None:
@@ -374,9 +354,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
 
     def close(self) -> None:
         """Ends worker processes and closes environments."""
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        self._experience.close()
 
     def _restore(self, params: Params, saved: SavedState, path: Path) -> None:
         learned, outer = split_params(params, self.meta_params, path)
@@ -405,41 +383,6 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
     def _now(self, purpose: Purpose) -> Stream:
         return self._stream.child(purpose, self.iteration)
 
-    def _collect(
-        self, tasks: Sequence[Task], states: Sequence[AdaptationState], stream: Stream
-    ) -> Trajectories:
-        if self._engine is None:
-            self._engine = RolloutEngine(
-                self.benchmark.train,
-                self._acting_policy,
-                num_workers=self.num_workers,
-                worker_timeout=self.worker_timeout,
-            )
-        began = time.perf_counter()
-        collected = self._engine.collect(
-            tasks,
-            [state.params for state in states],
-            stream,
-            num_episodes=self.config.episodes_per_task,
-            progress=self._stop_if_requested,
-        )
-        self._experience.add(collected, time.perf_counter() - began)
-        return collected.without_unstable()
-
-    def _stop_if_requested(self, num_jobs: int) -> None:
-        del num_jobs
-        if self.stop_requested:
-            raise _StopRequested
-
-    def _with_advantages(self, trajectories: Trajectories) -> Trajectories:
-        estimated = estimate_advantages(
-            trajectories,
-            self._baseline,
-            gamma=self.config.gamma,
-            gae_lambda=self.config.gae_lambda,
-        )
-        return estimated.to(self.device)
-
     def _adapt(
         self, states: Sequence[AdaptationState], support: Trajectories
     ) -> list[AdaptationState]:
@@ -454,11 +397,10 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         ]
         return map_in_threads(work, learners, range(len(states)))
 
-    def _inner_figures(
+    def _trace(
         self, before: AdaptationState, after: AdaptationState, support: Trajectories
-    ) -> dict[str, float]:
-        """What the last inner step did, on the first task of the batch."""
-        step = trace_step(
+    ) -> TraceStep:
+        return trace_step(
             self._learner.policy,
             self._inner_loss,
             support,
@@ -467,13 +409,6 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             before=before.params,
             after=after.params,
         )
-        changes = step.relative_change.values()
-        return {
-            "inner/loss_change": step.loss_after - step.loss,
-            "inner/gradient_norm": step.gradient_norm,
-            "inner/kl": step.kl,
-            "inner/relative_change": sum(changes) / len(changes),
-        }
 
     @property
     def _threads(self) -> int:
@@ -491,44 +426,3 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             action_space=self.benchmark.train.action_space,
             stream=self._stream.child(Purpose.ADAPTATION, state.step),
         )
-
-
-class _StopRequested(Exception):  # noqa: N818 - no error
-    """Leaves an iteration half-way."""
-
-
-@dataclass
-class _Experience:
-    """What one iteration has collected so far, whatever comes of it."""
-
-    num_steps: int = 0
-    num_unstable: int = 0
-    seconds: float = 0.0
-
-    def add(self, trajectories: Trajectories, seconds: float) -> None:
-        self.num_steps += trajectories.num_steps
-        self.num_unstable += trajectories.num_unstable
-        self.seconds += seconds
-
-
-def _usable_tasks(trajectories: Trajectories) -> list[int]:
-    """Tasks that have an episode to learn from.
-
-    Raises:
-        NonFiniteError: If none has, because all simulations became unstable.
-    """
-    usable = [i for i, counted in enumerate(trajectories.counted.any(dim=-1).tolist()) if counted]
-    if not usable:
-        raise NonFiniteError("experience: every episode of every task was unstable")
-    return usable
-
-
-def summary(phase: str, trajectories: Trajectories) -> dict[str, float]:
-    """Means over the episodes that count."""
-    counted = trajectories.counted
-    figures = {f"{phase}/return": trajectories.returns[counted].mean().item()}
-    for name in ("success_any", "success_final"):
-        flags: torch.Tensor | None = getattr(trajectories, name)
-        if flags is not None:
-            figures[f"{phase}/{name}"] = flags[counted].float().mean().item()
-    return figures
