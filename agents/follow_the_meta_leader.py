@@ -69,20 +69,27 @@ class FollowTheMetaLeader(MetaPolicyGradient[FollowTheMetaLeaderConfig]):
         drawn = rng.integers(newest + 1, size=self.config.meta_batch_size - 1).tolist()
         return [self.arrival(number) for number in (newest, *drawn)]
 
-    def figures(self, supports: Sequence[Trajectories], query: Trajectories) -> dict[str, float]:
-        """Adds what the newest task brought, and how far that is below the whole batch.
+    def figures(
+        self, tasks: Sequence[Task], supports: Sequence[Trajectories], query: Trajectories
+    ) -> dict[str, float]:
+        """Adds what the newest task brought, and how far that is below the tasks seen before.
 
         In the first iteration after a task's arrival (``newest/updates`` 0) nothing has been
         learned from it yet: summed over those, ``newest_post/return`` is the online performance
         that the paper's regret is made of. ``newest/shortfall`` is the mean return after adaptation
         of the tasks drawn from the buffer, minus that of the newest.
         """
-        newest_post = summary("newest_post", query.task(0))
+        figures = super().figures(tasks, supports, query)
+        newest = self.num_tasks_seen - 1
+        if tasks[0] != self.arrival(newest) or len(tasks) == 1:
+            return figures  # its episodes, or all the others, were unstable
+        rest = summary("rest", query.tasks(list(range(1, len(tasks)))))
+        own = summary("newest_post", query.task(0))
         return {
-            **super().figures(supports, query),
+            **figures,
             **summary("newest_pre", supports[0].task(0)),
-            **newest_post,
-            "newest/shortfall": query.returns[1:].mean().item() - newest_post["newest_post/return"],
+            **own,
+            "newest/shortfall": rest["rest/return"] - own["newest_post/return"],
             "newest/updates": float(self.iteration % self.config.iterations_per_task),
-            "newest/tasks_seen": float(self.num_tasks_seen),
+            "newest/tasks_seen": float(newest + 1),
         }

@@ -150,8 +150,11 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             self.config.meta_batch_size, self._now(Purpose.TASKS).numpy()
         )
 
-    def figures(self, supports: Sequence[Trajectories], query: Trajectories) -> dict[str, float]:
-        """What an iteration's experience says of the agent, before and after adaptation."""
+    def figures(
+        self, tasks: Sequence[Task], supports: Sequence[Trajectories], query: Trajectories
+    ) -> dict[str, float]:
+        """What experience in these tasks says of the agent, before and after adaptation."""
+        del tasks
         return {**summary("pre", supports[0]), **summary("post", query)}
 
     @property
@@ -255,12 +258,12 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
         query = self._experience.collect(tasks, states, self._now(Purpose.QUERY))
         if len(usable := usable_tasks(query)) < len(tasks):
             supports, query = [support.tasks(usable) for support in supports], query.tasks(usable)
-        figures = self.figures(supports, query)
+            tasks = [tasks[i] for i in usable]
         objective = self.make_objective(self._learner, supports, query)
         meta_params, outer = self._outer.step(self.meta_params, objective)
         check_update(meta_params, outer)
         return meta_params, {
-            **figures,
+            **self.figures(tasks, supports, query),
             **inner_figures(inner),
             **{f"outer/{name}": value for name, value in outer.items()},
         }

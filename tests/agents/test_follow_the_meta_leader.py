@@ -7,6 +7,7 @@ import pytest
 from metarl.agents import FollowTheMetaLeader
 from metarl.envs.navigation import navigation
 from metarl.errors import ConfigError
+from metarl.seeding import Purpose
 
 SMALL: dict[str, Any] = {"hidden_sizes": (4,), "meta_batch_size": 4, "episodes_per_task": 2}
 
@@ -60,3 +61,18 @@ def test_figures_tell_the_newest_task_from_the_rest() -> None:
 def test_a_batch_without_room_for_earlier_tasks_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"meta_batch_size: got 1; .*greater than or equal to 2"):
         an_agent(meta_batch_size=1)
+
+
+def test_figures_of_the_newest_task_are_left_out_where_its_episodes_do_not_count() -> None:
+    agent = an_agent()
+    with agent:
+        tasks = agent.sample_tasks()
+        query = agent._experience.collect(
+            tasks, [agent._learner.start(agent.meta_params)] * 4, agent._now(Purpose.QUERY)
+        )
+    assert "newest/shortfall" in agent.figures(tasks, [query], query)
+    agent.iteration = 1  # another task is the newest now
+    assert agent.figures(tasks, [query], query).keys() == {
+        *("pre/return", "pre/success_any", "pre/success_final"),
+        *("post/return", "post/success_any", "post/success_final"),
+    }
