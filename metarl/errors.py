@@ -111,3 +111,7 @@ def describe_error(error: BaseException) -> str:
     ]
     place = f" ({foreign[-1].filename}, line {foreign[-1].lineno})" if foreign else ""
     return f"{type(error).__name__}: {error}{place}"
+
+
+class RenderingError(MetarlError, RuntimeError):
+    """No picture can be drawn here; the message says what is missing."""

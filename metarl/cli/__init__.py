@@ -26,6 +26,9 @@ from metarl.cli.stopping import LeaveNow
 from metarl.cli.training import train, training_command
 from metarl.config import checks_put_off
 from metarl.errors import ConfigError, MetarlError
+from metarl.cli.training import config_type, train, training_command
+from metarl.cli.video import make_video
+from metarl.errors import MetarlError
 
 __all__ = ["COMMANDS", "config_type", "evaluate_run", "load_run", "main", "train"]
 
@@ -44,6 +47,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate_run,
     "compare": compare_runs,
     "card": card_runs,
+    "video": make_video,
     "tasks": list_tasks,
     "check-env": check_env,
     "new-family": new_family,
