@@ -100,6 +100,10 @@ class WorkerDiedError(MetarlError, RuntimeError):
     """A worker process ended while it held work."""
 
 
+class RenderingError(MetarlError, RuntimeError):
+    """No picture can be drawn here; the message says what is missing."""
+
+
 def describe_error(error: BaseException) -> str:
     """Type and message of an exception, and where code that isn't this package's raised it."""
     foreign = [
@@ -111,7 +115,3 @@ def describe_error(error: BaseException) -> str:
     ]
     place = f" ({foreign[-1].filename}, line {foreign[-1].lineno})" if foreign else ""
     return f"{type(error).__name__}: {error}{place}"
-
-
-class RenderingError(MetarlError, RuntimeError):
-    """No picture can be drawn here; the message says what is missing."""

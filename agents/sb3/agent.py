@@ -28,7 +28,7 @@ from metarl.storage import read_checkpoint, write_checkpoint
 from metarl.tasks import Benchmark, check_manifest
 from metarl.types import Params, Trajectories
 
-from .callbacks import AnyCallback, started
+from .callbacks import AnyCallback, as_list, started
 from .policies import import_params
 from .squashed import SquashedGaussianMLPPolicy, import_sac
 from .vec_env import SB3VecEnv
@@ -107,11 +107,9 @@ class SB3Agent(Agent):
         """
         if self._loaded is not None:
             raise ConfigError("learn: a loaded SB3Agent acts, but can't go on learning.")
-        given: Sequence[AnyCallback] = (
-            [] if callback is None else callback if isinstance(callback, Sequence) else [callback]
-        )
         if self.model is None:
             self.model = self._make_model()
+        given = as_list(callback)
         theirs = [one for one in given if isinstance(one, BaseCallback)]
         ours = [one for one in given if not isinstance(one, BaseCallback)]
         with started(ours, self, total_timesteps) as callbacks:
@@ -119,7 +117,9 @@ class SB3Agent(Agent):
                 from metarl.display import LiveDisplay
 
                 with LiveDisplay(total_timesteps, self.num_timesteps) as display:
-                    self._learn(total_timesteps, [*theirs, _Iterations(self, [*callbacks, display])])
+                    self._learn(
+                        total_timesteps, [*theirs, _Iterations(self, [*callbacks, display])]
+                    )
             else:
                 self._learn(total_timesteps, [*theirs, _Iterations(self, callbacks)])
         return self

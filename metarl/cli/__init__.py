@@ -19,6 +19,7 @@ from metarl.cli.listing import list_tasks
 from metarl.cli.loading import load_run
 from metarl.cli.new_family import new_family
 from metarl.cli.output import ERR, OUT, say, warnings_go_to
+from metarl.cli.oracle import evaluate_oracle
 from metarl.cli.parity import check_metaworld
 from metarl.cli.resuming import resume_run, train_from_file
 from metarl.cli.settings import config_type
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate_run,
     "compare": compare_runs,
     "card": card_runs,
+    "oracle": evaluate_oracle,
     "video": make_video,
     "tasks": list_tasks,
     "check-env": check_env,

@@ -15,7 +15,14 @@ from metarl.cli.output import counting, say
 from metarl.errors import ConfigError, UnknownNameError
 from metarl.evaluation.evaluator import choose_tasks
 from metarl.evaluation.protocol import EvaluationProtocol
-from metarl.evaluation.video import check_format, choose_opengl, record, side_by_side, write_video
+from metarl.evaluation.video import (
+    Clip,
+    check_format,
+    choose_opengl,
+    record,
+    side_by_side,
+    write_video,
+)
 from metarl.evaluation.video.writing import can_write_mp4
 from metarl.seeding import Purpose, Stream
 from metarl.tasks import Task, TaskDistribution
@@ -86,7 +93,7 @@ def make_video(
     env = distribution.make_env(chosen, render_mode="rgb_array")
     fps = float(env.metadata.get("render_fps", PICTURES_PER_SECOND))
     every = max(1, round(fps / PICTURES_PER_SECOND))
-    clips = []
+    clips: list[Clip] = []
     try:
         with counting("filming") as progress:
             for policy, label in zip(policies, labels, strict=True):

@@ -20,7 +20,7 @@ from metarl.envs.metaworld import ML1
 from metarl.envs.navigation import NavigationEnv, navigation
 from metarl.errors import ConfigError
 from metarl.rollouts import RolloutEngine
-from metarl.seeding import Purpose, Stream
+from metarl.seeding import Stream
 
 HORIZON = 12
 SMALL: dict[str, Any] = {"hidden_sizes": (16, 8), "meta_batch_size": 2, "episodes_per_task": 4}
@@ -131,21 +131,17 @@ def test_evaluate_policy_finds_our_own_returns(kind: str) -> None:
     evaluation = evaluate(
         agent, num_tasks=2, num_adaptation_steps=0, evaluation_episodes=3, adaptation_episodes=1
     )
-    tasks = {task.digest: task for task in tasks_of(benchmark, evaluation)}
+    test = benchmark.test
+    assert test is not None
     for row in evaluation.rows:
-        env = make_vec_env(lambda task=tasks[row.task]: benchmark.test.make_env(task))  # type: ignore[union-attr]
+        task = evaluation.tasks[row.task_index]
+        env = make_vec_env(lambda task=task: test.make_env(task))
         returns, lengths = evaluate_policy(
             agent.unadapted(), env, n_eval_episodes=1, return_episode_rewards=True
         )
         assert lengths == [row.length]
         # Monitor rounds to six decimals.
         assert returns == [pytest.approx(row.episode_return, abs=2e-6, rel=2e-7)]
-
-
-def tasks_of(benchmark: Benchmark, evaluation: Any) -> list[Task]:
-    assert benchmark.test is not None
-    rng = Stream(evaluation.protocol["seed"]).child(Purpose.EVALUATION, 0).numpy()
-    return benchmark.test.sample(evaluation.protocol["num_tasks"], rng)
 
 
 def test_evaluate_policy_equals_our_evaluation_after_adaptation() -> None:
