@@ -21,7 +21,6 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from metarl.errors import TaskError
-from metarl.spaces import flatten_observations
 from metarl.tasks import Benchmark, Task, TaskDistribution
 
 from .metaworld.distribution import MetaWorldTasks
@@ -56,10 +55,11 @@ class GoalObservableMetaWorldTasks(MetaWorldTasks):
     """
 
     def __init__(self, hidden: MetaWorldTasks) -> None:
+        backend: Any = hidden.backend
         super().__init__(
             hidden.tasks,
             max_episode_steps=hidden.max_episode_steps,
-            backend=hidden.backend,
+            backend=backend,
             replace=hidden.replace,
         )
 
@@ -163,12 +163,7 @@ class _WithNumbers(gymnasium.ObservationWrapper[Any, Any, Any]):
         self.observation_space = space
 
     def observation(self, observation: Any) -> npt.NDArray[np.float32]:
-        batch: Any = observation
-        if isinstance(self.hidden_space, spaces.Box | spaces.Discrete):
-            batch = np.asarray(observation)[None]
-            flat = flatten_observations(self.hidden_space, batch)[0]
-        else:
-            flat = np.asarray(spaces.flatten(self.hidden_space, observation), dtype=np.float32)
+        flat = np.asarray(spaces.flatten(self.hidden_space, observation), dtype=np.float32)
         return np.concatenate([flat, self.numbers])
 
 

@@ -60,21 +60,31 @@ def report_runs(
     path = runs[0] / "report.html" if output is None else output
     if path.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"output: got {path.name!r}; must end in .html.")
-    groups = [group_of(members, split) for members in _by_tasks(runs, split)]
+    notes: list[str] = []
+    groups = [group_of(members, split, notes) for members in _by_tasks(runs, split)]
     benchmarks = list(dict.fromkeys(group.first.header.benchmark for group in groups))
     report = Report(
         title=title or f"Adaptation on {', '.join(benchmarks)}",
         groups=groups,
         command=shlex.join(["metarl", "report", *(str(run) for run in runs)]),
+        notes=notes,
     )
+    for note in notes:
+        say(note)
     say(f"report: {write_report(report, path)}")
     return 0
 
 
-def group_of(runs: Sequence[Path], split: str) -> Group:
+def group_of(runs: Sequence[Path], split: str, notes: list[str]) -> Group:
     """Runs on the same tasks, by method, and the controls that stand beside them.
 
-    A method is an algorithm with its settings; several seeds of it are its runs.
+    A method is an algorithm with its settings; several seeds of it are its runs. Controls of an
+    earlier evaluation, on other tasks or under another protocol, are left out.
+
+    Args:
+        runs: Run folders.
+        split: Which of their evaluations.
+        notes: Gets a sentence for each control left out.
 
     Raises:
         CheckpointError: If a folder isn't a run's.
@@ -96,13 +106,27 @@ def group_of(runs: Sequence[Path], split: str) -> Group:
             [facts_of(run, split) for run in members],
             [line for folder in folders for line in read_trace(folder)],
         )
+    beside = next(iter(methods.values())).evaluations[0]
     for name in CONTROLS:
-        folders = [run / "evaluation" / split / "controls" / name for run in runs]
-        having = [folder for folder in folders if folder.is_dir()]
-        if having:
-            having = having[:1] if name in ALIKE else having
-            methods[name] = Method(name, [Evaluation.load(folder) for folder in having])
+        found = []
+        for run in runs:
+            folder = run / "evaluation" / split / "controls" / name
+            if not folder.is_dir():
+                continue
+            control = Evaluation.load(folder)
+            if _stands_beside(control, beside):
+                found.append(control)
+            else:
+                notes.append(f"left out: {folder}, which is of other tasks or another protocol.")
+        if found:
+            methods[name] = Method(name, found[:1] if name in ALIKE else found)
     return Group(list(methods.values()))
+
+
+def _stands_beside(control: Evaluation, own: Evaluation) -> bool:
+    """Whether a control is of the same tasks, adapted the same way if it is adapted at all."""
+    protocols = [one.protocol.model_dump(exclude={"seed"}) for one in (control, own)]
+    return control.tasks == own.tasks and (control.steps == [0] or protocols[0] == protocols[1])
 
 
 def evaluation_of(run: Path, split: str) -> Evaluation:

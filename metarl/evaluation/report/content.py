@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from metarl.errors import CheckpointError, EvaluationError
+from metarl.errors import CheckpointError, EvaluationError, ManifestMismatchError
 from metarl.evaluation.result import Evaluation
 from metarl.evaluation.summary import check_comparable
 from metarl.storage import read_json
@@ -131,6 +131,11 @@ class Group:
         check_comparable([each.evaluations[0] for each in self.methods if not each.is_control])
         for method in self.methods:
             check_comparable(method.evaluations)
+            if method.evaluations[0].tasks != self.first.tasks:
+                raise ManifestMismatchError(
+                    f"report: {method.label} was evaluated on other tasks than "
+                    f"{self.methods[0].label}; evaluate both again."
+                )
 
     @property
     def first(self) -> Evaluation:

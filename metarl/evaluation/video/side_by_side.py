@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
 
 import numpy as np
 from matplotlib import font_manager
@@ -40,7 +39,8 @@ def side_by_side(clips: Sequence[Clip], caption: str, height: int = 360) -> Iter
             left += panel.width + GAP
         pen = ImageDraw.Draw(canvas)
         where = (GAP, canvas.height - foot - GAP // 2)
-        pen.text(where, caption, fill=FAINT, font=_fitting(caption, width - 2 * GAP, height))
+        text, font = _fitting(caption, width - 2 * GAP, height)
+        pen.text(where, text, fill=FAINT, font=font)
         yield np.asarray(canvas)
 
 
@@ -55,10 +55,11 @@ def _panel(clip: Clip, index: int, height: int) -> Image.Image:
     line = _line(height)
     panel = Image.new("RGB", (width + 2 * EDGE, height + 2 * EDGE + 2 * line), BACKGROUND)
     pen = ImageDraw.Draw(panel)
-    pen.text((0, 0), clip.label, fill=INK, font=_fitting(clip.label, width, height, bold=True))
+    text, font = _fitting(clip.label, width, height, bold=True)
+    pen.text((0, 0), text, fill=INK, font=font)
     story = f"step {frame.step}/{clip.horizon}   return {frame.episode_return:.1f}   "
     flag = _flag(clip, index)
-    font = _fitting(story + flag, width, height)
+    _, font = _fitting(story + flag, width, height)
     pen.text((0, line), story, fill=FAINT, font=font)
     good = bool(frame.success)
     pen.text((font.getlength(story), line), flag, fill=SUCCESS if good else FAINT, font=font)
@@ -88,17 +89,24 @@ def _even(width: int, height: int) -> tuple[int, int]:
     return width + width % 2, height + height % 2
 
 
-def _fitting(text: str, width: int, height: int, *, bold: bool = False) -> Any:
-    """The font at its usual size, or smaller so that the text fits."""
+def _fitting(
+    text: str, width: int, height: int, *, bold: bool = False
+) -> tuple[str, ImageFont.FreeTypeFont]:
+    """Text and its font at the usual size, or smaller, or shortened, so that it fits."""
     size = round(_line(height) * 0.68)
     while size > 8 and _font(size, bold).getlength(text) > width:
         size -= 1
-    return _font(size, bold)
+    font = _font(size, bold)
+    if font.getlength(text) > width:
+        while text and font.getlength(f"{text}…") > width:
+            text = text[:-1]
+        text = f"{text}…"
+    return text, font
 
 
 @cache
 def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which Matplotlib brings along."""
     weight = "bold" if bold else "normal"
-    found = font_manager.findfont(font_manager.FontProperties("DejaVu Sans", weight=weight))
+    found = font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans", weight=weight))
     return ImageFont.truetype(found, size)
