@@ -183,8 +183,10 @@ def read_metrics(run: Path) -> dict[str, list[float]]:
     try:
         with path.open(newline="") as file:
             lines = list(csv.DictReader(file))
+        if any(None in line for line in lines):
+            raise ValueError("a line has more cells than the heading")
         names = dict.fromkeys(name for line in lines for name in line)
-        return {name: [float(line.get(name) or "nan") for line in lines] for name in names if name}
+        return {name: [float(line.get(name) or "nan") for line in lines] for name in names}
     except (OSError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: can't be read: {error}") from None
 

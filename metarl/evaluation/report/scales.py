@@ -40,12 +40,12 @@ def spread(values: Iterable[float], margin: float = 0.06) -> tuple[float, float]
 
 
 def ticks(low: float, high: float, most: int = 6, *, whole: bool = False) -> list[float]:
-    """Round numbers from ``low`` to ``high``: steps of 1, 2 or 5 times a power of ten."""
+    """Round numbers from ``low`` to ``high``: steps of 1, 2, 2.5 or 5 times a power of ten."""
     if whole and high - low < 1.0:
         return [float(round((low + high) / 2))]
     rough = (high - low) / max(1, most)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(size * power for size in (1, 2, 5, 10) if size * power >= rough)
+    step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= rough)
     if whole:
         step = max(1.0, math.ceil(step))
     first = math.ceil(low / step - 1e-9)
