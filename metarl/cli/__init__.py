@@ -28,6 +28,7 @@ from metarl.cli.training import train, training_command
 from metarl.config import checks_put_off
 from metarl.errors import ConfigError, MetarlError
 from metarl.cli.reporting import report_runs
+from metarl.cli.tracing import trace_run
 from metarl.cli.training import config_type, train, training_command
 from metarl.cli.video import make_video
 from metarl.errors import MetarlError
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate_run,
     "compare": compare_runs,
     "card": card_runs,
+    "trace": trace_run,
     "report": report_runs,
     "oracle": evaluate_oracle,
     "video": make_video,

@@ -14,6 +14,7 @@ from metarl.evaluation.summary import check_comparable
 from metarl.storage import read_json
 
 TRACE = "trace.json"
+NUMBERS = ("loss", "loss_after", "gradient_norm", "kl")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class TraceLine:
         task: Which task, by digest or number.
         step: Adaptation steps taken, this one included: 1, 2, ...
         loss: Inner loss before the step.
+        loss_after: The same after it, on the same experience.
         gradient_norm: Norm of its gradient.
         kl: Divergence of the policy after the step from that before adaptation (nats).
         relative_change: Per layer, norm of its change since before adaptation over its norm then.
@@ -32,6 +34,7 @@ class TraceLine:
     task: str
     step: int
     loss: float
+    loss_after: float
     gradient_norm: float
     kl: float
     relative_change: Mapping[str, float]
@@ -57,7 +60,7 @@ def read_trace(folder: Path) -> tuple[TraceLine, ...]:
 
 
 def _trace_line(line: Mapping[str, Any]) -> TraceLine:
-    numbers = {name: float(line[name]) for name in ("loss", "gradient_norm", "kl")}
+    numbers = {name: float(line[name]) for name in NUMBERS}
     change = {str(name): float(value) for name, value in line["relative_change"].items()}
     for name, value in {**numbers, **change}.items():
         if not math.isfinite(value):

@@ -216,22 +216,18 @@ def trace_figures(method: Method, prefix: str) -> list[Figure]:
     """What adaptation did inside: loss, gradient, divergence, change of each layer."""
     if not method.trace:
         return []
-    quantities: dict[str, tuple[str, Callable[[TraceLine], float]]] = {
-        "loss": ("inner loss", lambda line: line.loss),
-        "gradient": ("gradient norm", lambda line: line.gradient_norm),
-        "kl": ("KL from the start (nats)", lambda line: line.kl),
-    }
     name = f"{prefix}-trace-{slug(method.label)}"
+    before = _middle(method.trace, lambda line: line.loss, "before the step", 0)
+    behind = _middle(method.trace, lambda line: line.loss_after, "after the step", 1)
+    norm = _middle(method.trace, lambda line: line.gradient_norm, "gradient norm", 0)
+    divergence = _middle(method.trace, lambda line: line.kl, "KL", 0)
     charts = [
-        LineChart(
-            f"{name}-{key}",
-            label[:1].upper() + label[1:],
-            "adaptation step",
-            label,
-            [_middle(method.trace, read, label, 0)],
-            whole_x=True,
+        LineChart(f"{name}-{key}", title, "adaptation step", label, series, whole_x=True)
+        for key, title, label, series in (
+            ("loss", "Inner loss", "inner loss", [before, behind]),
+            ("gradient", "Gradient norm", "norm before the step", [norm]),
+            ("kl", "Divergence from the start", "KL (nats)", [divergence]),
         )
-        for key, (label, read) in quantities.items()
     ]
     layers = list(dict.fromkeys(layer for line in method.trace for layer in line.relative_change))
     change = [_change_of(method.trace, layer, number) for number, layer in enumerate(layers)]

@@ -95,7 +95,9 @@ def facts(**changes: Any) -> RunFacts:
 
 def trace() -> list[TraceLine]:
     return [
-        TraceLine(str(task), step, -0.1 * task, 1.0 + task, 0.1 * step, {"network.0": 0.01 * task})
+        TraceLine(
+            str(task), step, -0.1 * task, -0.5, 1.0 + task, 0.1 * step, {"network.0": 0.01 * task}
+        )
         for task in range(3)
         for step in (1, 2)
     ]

@@ -76,11 +76,12 @@ def test_gains_are_in_order_and_tell_what_got_worse() -> None:
 
 def test_traces_are_medians_over_tasks() -> None:
     (figure,) = trace_figures(Method("MAML", [IMPROVING], [facts()], trace()), "s1")
-    loss = series_of(figure, "loss")["inner loss"]
+    loss = series_of(figure, "loss")["before the step"]
     assert loss.x == [1.0, 2.0]
     assert loss.y == pytest.approx([-0.1, -0.1])
     assert loss.low == pytest.approx([np.quantile([0, -0.1, -0.2], 0.1)] * 2)
-    assert series_of(figure, "kl")["KL from the start (nats)"].y == pytest.approx([0.1, 0.2])
+    assert series_of(figure, "loss")["after the step"].y == [-0.5, -0.5]
+    assert series_of(figure, "kl")["KL"].y == pytest.approx([0.1, 0.2])
     assert series_of(figure, "change")["network.0"].y == pytest.approx([0.01, 0.01])
     assert trace_figures(Method("MAML", [IMPROVING], [facts()]), "s1") == []
 

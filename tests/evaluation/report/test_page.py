@@ -196,7 +196,7 @@ def test_contrast_is_that_of_wcag_aa(index: int) -> None:
 def test_traces_are_read_from_the_evaluation_s_folder(tmp_path: Path) -> None:
     assert read_trace(tmp_path) == ()
     (tmp_path / "trace.json").write_text(
-        '[{"task": "abc", "step": 1, "loss": 0.5, "gradient_norm": 2, "kl": 0.1,'
+        '[{"task": "abc", "step": 1, "loss": 0.5, "loss_after": 0.4, "gradient_norm": 2, "kl": 0.1,'
         ' "relative_change": {"network.0": 0.01}}]'
     )
     (line,) = read_trace(tmp_path)
@@ -211,7 +211,7 @@ def test_traces_are_read_from_the_evaluation_s_folder(tmp_path: Path) -> None:
         "3",
         '[{"task": "abc"}]',
         "[3]",
-        '[{"task": "a", "step": 1, "loss": NaN, "gradient_norm": 2, "kl": 0.1,'
+        '[{"task": "a", "step": 1, "loss": NaN, "loss_after": 0.4, "gradient_norm": 2, "kl": 0.1,'
         ' "relative_change": {}}]',
     ],
 )
