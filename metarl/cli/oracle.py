@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from metarl.agents.sb3 import SB3Agent
-from metarl.cli.loading import load_run
+from metarl.cli.loading import evaluation_folder, load_evaluation, load_run
 from metarl.cli.output import OUT, counting, say
 from metarl.display import LiveDisplay
 from metarl.envs.goal_observable import goal_observable
@@ -48,12 +48,7 @@ def evaluate_oracle(
     if total_timesteps is not None and total_timesteps < 1:
         raise ConfigError(f"total_timesteps: got {total_timesteps}; must be at least 1.")
     agent = load_run(run)
-    folder = run / "evaluation" / split
-    if not folder.is_dir():
-        raise EvaluationError(
-            f"{folder}: no such folder; `metarl evaluate {run} --split {split}` makes it."
-        )
-    beside = Evaluation.load(folder)
+    beside = load_evaluation(run, split)
     seen = goal_observable(agent.benchmark)
     policy = run / f"oracle-{algorithm}"
     steps = agent.num_timesteps if total_timesteps is None else total_timesteps
@@ -68,7 +63,7 @@ def evaluate_oracle(
         )
     evaluation = _as_control(evaluation, beside, algorithm)
     OUT.print(summary_table({"": [evaluation]}, f"{beside.header.benchmark}, oracle"))
-    say(f"rows and summary: {evaluation.save(folder / 'controls' / NAME)}")
+    say(f"rows and summary: {evaluation.save(evaluation_folder(run, split, NAME))}")
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from metarl.cli.cards import command_of, evaluation_command
+from metarl.cli.loading import evaluation_folder, load_evaluation
 from metarl.cli.oracle import NAME as ORACLE
 from metarl.cli.output import say
 from metarl.errors import (
@@ -99,21 +100,20 @@ def group_of(runs: Sequence[Path], split: str, notes: list[str]) -> Group:
     methods: dict[str, Method] = {}
     for members in by_settings.values():
         label = _label(RunFolder(members[0]).config(), methods)
-        folders = [run / "evaluation" / split for run in members]
         methods[label] = Method(
             label,
-            [evaluation_of(run, split) for run in members],
+            [load_evaluation(run, split) for run in members],
             [facts_of(run, split) for run in members],
-            [line for folder in folders for line in read_trace(folder)],
+            [line for run in members for line in read_trace(evaluation_folder(run, split))],
         )
     beside = next(iter(methods.values())).evaluations[0]
     for name in CONTROLS:
         found = []
         for run in runs:
-            folder = run / "evaluation" / split / "controls" / name
+            folder = evaluation_folder(run, split, name)
             if not folder.is_dir():
                 continue
-            control = Evaluation.load(folder)
+            control = load_evaluation(run, split, name)
             if _stands_beside(control, beside):
                 found.append(control)
             else:
@@ -129,18 +129,6 @@ def _stands_beside(control: Evaluation, own: Evaluation) -> bool:
     return control.tasks == own.tasks and (control.steps == [0] or protocols[0] == protocols[1])
 
 
-def evaluation_of(run: Path, split: str) -> Evaluation:
-    """A run's saved evaluation.
-
-    Raises:
-        EvaluationError: If it isn't evaluated, or its rows are damaged.
-    """
-    folder = run / "evaluation" / split
-    if not folder.is_dir():
-        raise EvaluationError(f"{run}: isn't evaluated; `metarl evaluate {run}` makes {folder}.")
-    return Evaluation.load(folder)
-
-
 def facts_of(run: Path, split: str) -> RunFacts:
     """What a run folder says of its run.
 
@@ -153,13 +141,13 @@ def facts_of(run: Path, split: str) -> RunFacts:
     for name, content in (("manifest", manifest), ("versions", versions)):
         if not isinstance(content, dict):
             raise CheckpointError(f"{run / name}.json: holds no JSON object")
-    evaluated = evaluation_of(run, split).header.manifest
+    evaluated = load_evaluation(run, split).header.manifest
     if manifest.get("digest") != evaluated:
         raise ManifestMismatchError(
             f"{run}: trained on the tasks of manifest {manifest.get('digest')}, evaluated on "
             f"those of {evaluated}; evaluate it again."
         )
-    upstream = run / "evaluation" / split / "upstream.json"
+    upstream = evaluation_folder(run, split) / "upstream.json"
     return RunFacts(
         path=str(run),
         config=config,
@@ -196,7 +184,7 @@ def _by_tasks(runs: Sequence[Path], split: str) -> list[list[Path]]:
     groups: dict[tuple[str, str], list[Path]] = {}
     for run in runs:
         RunFolder(run).config()  # refuses what isn't a run before asking for its evaluation
-        evaluation = evaluation_of(run, split)
+        evaluation = load_evaluation(run, split)
         key = (evaluation.header.manifest, evaluation.protocol.model_dump_json(exclude={"seed"}))
         groups.setdefault(key, []).append(run)
     return list(groups.values())

@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from metarl.cli.loading import load_run
+from metarl.cli.loading import evaluation_folder, load_evaluation, load_run
 from metarl.cli.output import counting, say
-from metarl.cli.reporting import evaluation_of
 from metarl.errors import ConfigError
 from metarl.evaluation.report.content import TRACE
 from metarl.storage import write_json
@@ -37,7 +36,7 @@ def trace_run(
     if num_tasks < 1:
         raise ConfigError(f"num_tasks: got {num_tasks}; must be at least 1.")
     agent = load_run(run)
-    evaluation = evaluation_of(run, split)
+    evaluation = load_evaluation(run, split)
     protocol = evaluation.protocol
     if protocol.num_adaptation_steps < 1:
         raise ConfigError("num_adaptation_steps: the run's evaluation has 0; nothing to trace.")
@@ -55,7 +54,7 @@ def trace_run(
                 trace=True,
             )
             lines += [{"task": task.digest, **step.to_dict()} for step in policy.trace]
-    path = run / "evaluation" / split / TRACE
+    path = evaluation_folder(run, split) / TRACE
     write_json(path, lines)
     say(f"trace of {len(chosen)} tasks: {path}")
     return 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from metarl.evaluation.rates import rate
 from metarl.evaluation.report.charts import Figure, LineChart, Point, PointChart, Series
 from metarl.evaluation.report.content import Group, Method, TraceLine
-from metarl.evaluation.report.names import FIELDS, after, display, slug
+from metarl.evaluation.report.names import FIELDS, after, display, kept_apart, slug
 from metarl.evaluation.result import Evaluation
 from metarl.evaluation.statistics import Estimate, estimate, mean
 from metarl.evaluation.summary import score_matrix
@@ -24,8 +24,8 @@ def adaptation_figures(group: Group, prefix: str) -> list[Figure]:
     everything = np.arange(len(group.first.tasks))
     figures = [
         Figure(
-            "Held-out tasks before adaptation and after each step of it; bands are 95 % intervals. "
-            "Broken lines don't adapt.",
+            f"{kept_apart(group.first.header).capitalize()} tasks before adaptation and after each "
+            "step of it; bands are 95 % intervals. Broken lines don't adapt.",
             _adaptation(group, everything, "all tasks", f"{prefix}-adaptation"),
         )
     ]
@@ -142,8 +142,8 @@ def learning_figures(group: Group, prefix: str) -> list[Figure]:
     if not charts:
         return []
     caption = (
-        "Training tasks, sampled actions, one value per iteration; every training run is a line. "
-        "These are not the held-out tasks."
+        "Every training run is a line, one value per iteration, by sampled actions on training "
+        "tasks: not the evaluation above."
     )
     return [Figure(caption, charts)]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metarl.evaluation.report.charts import Figure, Point, PointChart
-from metarl.evaluation.report.names import after, slug
+from metarl.evaluation.report.names import after, kept_apart, slug
 from metarl.evaluation.result import Evaluation
 from metarl.evaluation.summary import score_matrix
 from metarl.tasks import Task
@@ -121,7 +121,8 @@ def _family(
             )
     told = "success at the last step" if success[0] is not None else "return"
     runs = "" if len(evaluations) == 1 else f" in most of {len(evaluations)} runs"
-    return Figure(f"{family}: each mark is one held-out {what}, by its {told}{runs}.", charts)
+    split = kept_apart(evaluations[0].header)
+    return Figure(f"{family}: each mark is one {split} {what}, by its {told}{runs}.", charts)
 
 
 SUCCESS_KINDS = {"good": "success", "bad": "no success", "lost": "lost: success before"}
@@ -177,7 +178,8 @@ def _along(
         ]
     kinds = {"good": after(last), "bad": after(0)}
     chart = PointChart(name, family, what, "return", points, kinds)
-    return Figure(f"{family}: each held-out task's return, by its {what}.", [chart])
+    split = kept_apart(evaluations[0].header)
+    return Figure(f"{family}: each {split} task's return, by its {what}.", [chart])
 
 
 def _success(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from metarl.evaluation.result import EvaluationHeader
+
 FIELDS = {
     "success_final": ("success at the last step", 100.0),
     "success_any": ("success at any step", 100.0),
@@ -20,6 +22,11 @@ CONTROLS = {
 def display(label: str) -> str:
     """A method's name in legends and tables."""
     return CONTROLS.get(label, label)
+
+
+def kept_apart(header: EvaluationHeader) -> str:
+    """What tasks are called: held-out ones, or those that were trained on."""
+    return "held-out" if header.split == "test" and not header.shares_tasks else "training"
 
 
 def slug(text: str) -> str:

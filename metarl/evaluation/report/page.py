@@ -21,7 +21,7 @@ from metarl.evaluation.report.curves import (
     trace_figures,
 )
 from metarl.evaluation.report.goals import goal_figures
-from metarl.evaluation.report.names import after, display, slug
+from metarl.evaluation.report.names import after, display, kept_apart, slug
 from metarl.evaluation.report.png import png
 from metarl.evaluation.report.svg import draw, figure_style
 from metarl.evaluation.report.tables import (
@@ -158,7 +158,7 @@ def _section(group: Group, index: int) -> Section:
         if part.text or part.worth or part.tables or part.figures or part.facts or part.commands
     ]
     header = group.first.header
-    heading = f"{header.benchmark}, {'held-out' if header.split == 'test' else header.split} tasks"
+    heading = f"{header.benchmark}, {kept_apart(header)} tasks"
     return Section(name, heading, _protocol(group), tiles(own[0]), filled)
 
 
@@ -173,13 +173,15 @@ def _protocol(group: Group) -> list[str]:
         for method in group.methods
         if not method.is_control
     )
+    shared = ["Nothing is held out: the tasks of this benchmark's test are trained on."]
     return [
         f"{header.benchmark}: {tasks} of "
         f"{'1 family' if families == 1 else f'{families} families'}, "
         f"horizon {header.max_episode_steps}. Each adaptation step learns from "
         f"{count(protocol.adaptation_episodes, 'episode')} with sampled actions; results are by "
         f"{acting}, {count(protocol.evaluation_episodes, 'episode')} per task and step, each "
-        f"counted once and played to its end. {runs}."
+        f"counted once and played to its end. {runs}.",
+        *(shared if header.split == "test" and header.shares_tasks else []),
     ]
 
 

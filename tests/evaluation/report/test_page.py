@@ -10,7 +10,7 @@ import pytest
 
 from metarl.errors import EvaluationError
 from metarl.evaluation.report import Group, Method, Report, read_trace, write_report
-from tests.evaluation.report.made_up import IMPROVING, ORACLE, facts, methods
+from tests.evaluation.report.made_up import IMPROVING, ORACLE, evaluation, facts, methods
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -108,6 +108,13 @@ def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
         "goal 0.3, -0.4",
     ):
         assert words in page.text, words
+
+
+def test_the_page_says_so_where_nothing_is_held_out(tmp_path: Path) -> None:
+    shared = evaluation([[0.0] * 4, [1.0] * 4], shares_tasks=True)
+    page, _, _ = written(tmp_path, Group([Method("MAML", [shared], [facts()])]))
+    assert "Nothing is held out" in page.text
+    assert "held-out" not in page.text
 
 
 def test_parts_without_content_are_left_out(tmp_path: Path) -> None:
