@@ -29,6 +29,7 @@ from metarl.evaluation.report import (
     read_trace,
     write_report,
 )
+from metarl.evaluation.report.content import TRACE
 from metarl.evaluation.result import Evaluation
 from metarl.runs import RunFolder
 from metarl.storage import read_json
@@ -154,9 +155,22 @@ def facts_of(run: Path, split: str) -> RunFacts:
         manifest=manifest,
         versions=versions,
         metrics=read_metrics(run),
-        commands=[command_of(config), evaluation_command(run, split)],
+        commands=commands_of(run, config, split),
         upstream=read_json(upstream) if upstream.exists() else None,
     )
+
+
+def commands_of(run: Path, config: Mapping[str, Any], split: str) -> list[str]:
+    """What to run to get a run's training, evaluation, oracle and trace again."""
+    commands = [command_of(config), evaluation_command(run, split)]
+    where = ["--split", split] if split != "test" else []
+    if evaluation_folder(run, split, ORACLE).is_dir():
+        subject = load_evaluation(run, split, ORACLE).header.subject
+        words = ["metarl", "oracle", str(run), "--total-timesteps", str(subject["num_timesteps"])]
+        commands.append(shlex.join([*words, *where]))
+    if (evaluation_folder(run, split) / TRACE).exists():
+        commands.append(shlex.join(["metarl", "trace", str(run), *where]))
+    return commands
 
 
 def read_metrics(run: Path) -> dict[str, list[float]]:

@@ -76,6 +76,8 @@ def test_seeds_are_put_together_with_their_controls(evaluated: Path, tmp_path: P
         "runs and tasks",
         f"metarl evaluate {runs[1]}",
         "--seed 1",
+        "--controls untrained\n",
+        f"metarl oracle {runs[0]} --total-timesteps",
     ):
         assert words in page, words
     assert list((tmp_path / "report-figures").glob("*adaptation*.csv"))
@@ -157,6 +159,20 @@ def test_tasks_of_another_manifest_are_refused(
     said = refused(capsys, "report", run)
     assert "ManifestMismatchError" in said
     assert "ffff" in said
+
+
+def test_traces_are_drawn(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("trace", run, "--num-tasks", 2) == 0
+    assert "trace of 2 tasks" in capsys.readouterr().out
+    lines = json.loads((run / "evaluation" / "test" / "trace.json").read_text())
+    evaluation = Evaluation.load(run / "evaluation" / "test")
+    assert [line["task"] for line in lines] == [task.digest for task in evaluation.tasks[:2]]
+    assert [line["step"] for line in lines] == [1, 1]
+    assert run_main("report", run) == 0
+    page = (run / "report.html").read_text()
+    assert "Divergence from the start" in page
+    assert f"metarl trace {run}" in page
+    assert "num_tasks: got 0" in refused(capsys, "trace", run, "--num-tasks", 0)
 
 
 def test_other_files_than_pages_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
