@@ -178,7 +178,9 @@ def evaluation_command(run: Path, split: str = "test") -> str:
     if split != "test":
         words += ["--split", split]
     # Another command's controls, such as the oracle, lie there too.
-    controls = [name for name in get_args(Control) if evaluation_folder(run, split, name).is_dir()]
+    controls = sorted(
+        name for name in get_args(Control) if evaluation_folder(run, split, name).is_dir()
+    )
     if controls:
         words += ["--controls", *controls]
     return shlex.join(words)
