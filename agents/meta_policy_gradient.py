@@ -37,6 +37,7 @@ from .experience import Counts, ExperienceSource, StopRequested, usable_tasks
 from .figures import inner_figures, summary
 from .from_settings import meta_objective, outer_step
 from .saved_state import SavedState, join_params, split_params
+from .sb3.callbacks import AnyCallback, started
 from .settings import MetaPolicyGradientConfig
 from .skipping import SkippedUpdates, check_adapted, check_update
 
@@ -168,7 +169,7 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
     def learn(
         self,
         total_timesteps: int,
-        callback: Callback | list[Callback] | None = None,
+        callback: AnyCallback | Sequence[AnyCallback] | None = None,
         progress_bar: bool = False,
     ) -> Self:
         """Trains until ``total_timesteps`` environment steps have been taken in all.
@@ -177,19 +178,18 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             total_timesteps: Counts the steps of earlier calls and of a loaded agent too; the last
                 iteration is taken whole.
             callback: Called after each iteration with the agent and its figures; returning False
-                ends learning.
+                ends learning. Stable-Baselines3's callbacks are taken too, see
+                :class:`metarl.agents.sb3.SB3Callback`.
             progress_bar: Whether to show a live display in the terminal.
         """
-        callbacks = (
-            [] if callback is None else callback if isinstance(callback, list) else [callback]
-        )
-        if progress_bar:
-            from metarl.display import LiveDisplay
+        with started(callback, self, total_timesteps) as callbacks:
+            if progress_bar:
+                from metarl.display import LiveDisplay
 
-            with LiveDisplay(total_timesteps, self.num_timesteps) as display:
-                self._learn(total_timesteps, [*callbacks, display])
-        else:
-            self._learn(total_timesteps, callbacks)
+                with LiveDisplay(total_timesteps, self.num_timesteps) as display:
+                    self._learn(total_timesteps, [*callbacks, display])
+            else:
+                self._learn(total_timesteps, callbacks)
         return self
 
     def _learn(self, total_timesteps: int, callbacks: list[Callback]) -> None:
@@ -267,6 +267,31 @@ class MetaPolicyGradient(Agent, Generic[ConfigT]):
             **inner_figures(inner),
             **{f"outer/{name}": value for name, value in outer.items()},
         }
+
+    def set_initial_params(self, params: Params) -> None:
+        """Sets the policy parameters that adaptation starts from, such as pretrained ones.
+
+        Args:
+            params: All of the policy's, by its names; see
+                :func:`metarl.agents.sb3.import_params` for those of Stable-Baselines3.
+
+        Raises:
+            ConfigError: If a name or a shape isn't the policy's.
+        """
+        policy = self._acting_policy.params()
+        for name in dict.fromkeys([*policy, *params]):
+            ours, given = (
+                tuple(held[name].shape) if name in held else "missing" for held in (policy, params)
+            )
+            if given != ours:
+                raise ConfigError(
+                    f"params: {name} is {given}; the policy's is {ours} (observations, "
+                    "hidden_sizes and actions have to be the same)."
+                )
+        for name, value in params.items():
+            own = self.meta_params[f"policy.{name}"]
+            self.meta_params[f"policy.{name}"] = value.detach().to(own).clone()
+        self._acting = None
 
     def unadapted(self) -> AdaptedPolicy:
         """The policy under the meta-learned initial parameters."""

@@ -100,6 +100,10 @@ class WorkerDiedError(MetarlError, RuntimeError):
     """A worker process ended while it held work."""
 
 
+class RenderingError(MetarlError, RuntimeError):
+    """No picture can be drawn here; the message says what is missing."""
+
+
 def describe_error(error: BaseException) -> str:
     """Type and message of an exception, and where code that isn't this package's raised it."""
     foreign = [

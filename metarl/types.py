@@ -89,8 +89,8 @@ class Trajectories:
 
     @property
     def returns(self) -> Tensor:
-        """Undiscounted return of each episode, ``[M, E]``."""
-        return (self.rewards * self.mask).sum(dim=-1)
+        """Undiscounted return of each episode, ``[M, E]``, summed in float64."""
+        return (self.rewards * self.mask).sum(dim=-1, dtype=torch.float64)
 
     @property
     def success_any(self) -> Tensor | None:

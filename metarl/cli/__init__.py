@@ -18,12 +18,16 @@ from metarl.cli.evaluating import evaluate_run
 from metarl.cli.listing import list_tasks
 from metarl.cli.loading import load_run
 from metarl.cli.new_family import new_family
+from metarl.cli.oracle import evaluate_oracle
 from metarl.cli.output import ERR, OUT, say, warnings_go_to
 from metarl.cli.parity import check_metaworld
+from metarl.cli.reporting import report_runs
 from metarl.cli.resuming import resume_run, train_from_file
 from metarl.cli.settings import config_type
 from metarl.cli.stopping import LeaveNow
+from metarl.cli.tracing import trace_run
 from metarl.cli.training import train, training_command
+from metarl.cli.video import make_video
 from metarl.config import checks_put_off
 from metarl.errors import ConfigError, MetarlError
 
@@ -44,6 +48,10 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate_run,
     "compare": compare_runs,
     "card": card_runs,
+    "report": report_runs,
+    "trace": trace_run,
+    "oracle": evaluate_oracle,
+    "video": make_video,
     "tasks": list_tasks,
     "check-env": check_env,
     "new-family": new_family,

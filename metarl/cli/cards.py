@@ -7,7 +7,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import tyro
@@ -18,6 +18,7 @@ from metarl.cli.output import say
 from metarl.cli.settings import config_type
 from metarl.errors import CheckpointError, EvaluationError
 from metarl.evaluation.cards import Card, CardEntry, card_json, card_markdown
+from metarl.evaluation.controls import Control
 from metarl.evaluation.figures import adaptation_figure
 from metarl.runs import RunFolder
 from metarl.storage import read_json, write_file, write_json
@@ -176,7 +177,10 @@ def evaluation_command(run: Path, split: str = "test") -> str:
         words += [f"--{name.replace('_', '-')}", *(str(one) for one in values)]
     if split != "test":
         words += ["--split", split]
-    controls = sorted(path.name for path in evaluation_folder(run, split).glob("controls/*"))
+    # Another command's controls, such as the oracle, lie there too.
+    controls = sorted(
+        name for name in get_args(Control) if evaluation_folder(run, split, name).is_dir()
+    )
     if controls:
         words += ["--controls", *controls]
     return shlex.join(words)

@@ -23,7 +23,9 @@ class SB3VecEnv(VecEnv):
     records its episodes.
 
     Args:
-        envs: With autoreset ``SAME_STEP``, the only mode that Stable-Baselines3 knows.
+        envs: With autoreset ``SAME_STEP``, as Stable-Baselines3 has it, or ``DISABLED``, as task
+            distributions make them (``distribution.make_vec(tasks, num_envs_per_task)``): then
+            rows whose episode has ended are reset here.
 
     Raises:
         ConfigError: If it has another mode.
@@ -37,9 +39,10 @@ class SB3VecEnv(VecEnv):
 
     def __init__(self, envs: VectorEnv[Any, Any, Any]) -> None:
         mode = envs.metadata.get("autoreset_mode")
-        if mode != AutoresetMode.SAME_STEP:
-            raise ConfigError(f"envs: got autoreset mode {mode}; must be SAME_STEP.")
+        if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
+            raise ConfigError(f"envs: got autoreset mode {mode}; must be SAME_STEP or DISABLED.")
         self.envs = envs
+        self._resets_itself = mode == AutoresetMode.SAME_STEP
         self.render_mode = envs.render_mode
         self._actions: npt.NDArray[Any] | None = None
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
@@ -62,14 +65,21 @@ class SB3VecEnv(VecEnv):
         """Steps every row."""
         observations, rewards, terminated, truncated, infos = self.envs.step(self._actions)
         rows = [_row(infos, i) for i in range(self.num_envs)]
+        ended = terminated | truncated
         for i, info in enumerate(rows):
-            if terminated[i] or truncated[i]:
-                info["terminal_observation"] = info.pop("final_obs")
-                info.update(info.pop("final_info"))
+            if ended[i]:
+                info["terminal_observation"] = (
+                    info.pop("final_obs") if self._resets_itself else observations[i].copy()
+                )
+                info.update(info.pop("final_info", {}))
                 info["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
             if "success" in info:
                 info["is_success"] = bool(info["success"])
-        return observations, rewards.astype(np.float32), terminated | truncated, rows
+        if ended.any() and not self._resets_itself:
+            observations, infos = self.envs.reset(options={"reset_mask": ended})
+            for i in np.flatnonzero(ended).tolist():
+                self.reset_infos[i] = _row(infos, i)
+        return observations, rewards.astype(np.float32), ended, rows
 
     def close(self) -> None:
         """Closes the environment."""
@@ -123,6 +133,7 @@ def _row(infos: dict[str, Any], row: int) -> dict[str, Any]:
     """One row's part of the infos of a Gymnasium vector environment."""
     found: dict[str, Any] = {}
     for key, values in infos.items():
-        if not key.startswith("_") and infos[f"_{key}"][row]:
+        there = infos.get(f"_{key}")
+        if not key.startswith("_") and (there is None or there[row]):
             found[key] = _row(values, row) if isinstance(values, dict) else values[row]
     return found

@@ -5,10 +5,14 @@ import numpy as np
 import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecMonitor
 
 import metarl.envs  # noqa: F401 - registers the ids
 from metarl.agents.sb3 import SB3VecEnv
+from metarl.envs.metaworld import ML1
+from metarl.envs.navigation import NavigationTasks, navigation_task
 from metarl.errors import ConfigError
+from metarl.tasks import Task, TaskDistribution
 
 MT1 = {"env_name": "reach-v3", "seed": 0, "num_goals": 4}
 
@@ -76,3 +80,48 @@ def test_attributes():
 def test_other_autoreset_modes_are_refused():
     with pytest.raises(ConfigError, match="SAME_STEP"):
         make(autoreset_mode="NextStep")
+
+
+class Endings(NavigationTasks):
+    """Episodes whose length is the task's, so that rows end apart."""
+
+    def make_env(self, task, render_mode=None):
+        env = super().make_env(navigation_task(task.parameters["goal"]), render_mode)
+        return gymnasium.wrappers.TimeLimit(env, task.parameters["length"])
+
+    make_vec = TaskDistribution.make_vec
+
+
+def test_rows_of_a_task_distribution_are_reset_where_they_end():
+    tasks = [Task("navigation-2d", {"goal": [0.3, 0.0], "length": n}) for n in (2, 3)]
+    envs = SB3VecEnv(Endings(max_episode_steps=10).make_vec(tasks, 1))
+    actions = np.ones((2, 2), dtype=np.float32)
+    np.testing.assert_array_equal(envs.reset(), np.zeros((2, 2)))
+    positions, endings = [], []
+    for _ in range(6):
+        observations, _, dones, infos = envs.step(actions)
+        positions.append(np.round(observations[:, 0] * 10).astype(int).tolist())
+        endings.append(dones.tolist())
+        for row in np.flatnonzero(dones):
+            last = infos[row]["terminal_observation"]
+            np.testing.assert_allclose(last, [0.1 * tasks[row].parameters["length"]] * 2, rtol=1e-6)
+            assert infos[row]["TimeLimit.truncated"]
+        assert all("is_success" in info for info in infos)
+    assert positions == [[1, 1], [0, 2], [1, 0], [0, 1], [1, 2], [0, 0]]
+    assert [row for row, _ in endings] == [False, True] * 3
+    assert [row for _, row in endings] == [False, False, True] * 2
+
+
+def test_meta_world_tasks_through_the_bridge():
+    benchmark = ML1("reach-v3", max_episode_steps=10)
+    tasks = benchmark.train.sample(2, np.random.default_rng(0))
+    envs = VecMonitor(SB3VecEnv(benchmark.train.make_vec(tasks, 2)))
+    first = envs.reset()
+    for step in range(11):
+        observations, rewards, dones, infos = envs.step(np.full((4, 4), 0.5, dtype=np.float32))
+        assert dones.all() == (step == 9)
+        if step == 9:
+            np.testing.assert_array_equal(observations, first)
+            assert not np.array_equal(infos[0]["terminal_observation"], first[0])
+            assert infos[0]["episode"]["l"] == 10
+    assert rewards.dtype == np.float32

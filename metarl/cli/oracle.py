@@ -1,0 +1,108 @@
+"""`metarl oracle`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from metarl.agents.sb3 import SB3Agent
+from metarl.cli.loading import evaluation_folder, load_evaluation, load_run
+from metarl.cli.output import OUT, counting, say
+from metarl.display import LiveDisplay
+from metarl.envs.goal_observable import goal_observable
+from metarl.errors import ConfigError, EvaluationError
+from metarl.evaluation import Evaluation, evaluate
+from metarl.evaluation.tables import summary_table
+from metarl.tasks import Benchmark
+
+NAME = "oracle"
+
+
+def evaluate_oracle(
+    run: Annotated[Path, tyro.conf.Positional],
+    algorithm: Literal["ppo", "sac"] = "ppo",
+    total_timesteps: int | None = None,
+    split: Literal["test", "train"] = "test",
+    seed: int = 0,
+    num_workers: int = os.cpu_count() or 1,
+) -> int:
+    """Train an oracle that sees the goal, and evaluate it on the tasks of a run's evaluation.
+
+    The oracle is Stable-Baselines3's PPO or SAC on the run's training tasks, their goal part of the
+    observation. It isn't adapted: what it reaches on the held-out tasks is what adaptation can hope
+    for. Call `metarl evaluate RUN` before. The policy goes into RUN/oracle-<algorithm>/, where a
+    later call finds it; the rows go into RUN/evaluation/<split>/controls/oracle/.
+
+    Args:
+        run: The run folder.
+        algorithm: PPO, or SAC: fewer environment steps, but slower ones.
+        total_timesteps: Environment steps of its training; by default as many as the run had.
+        split: Which of the run's evaluations it stands beside.
+        seed: Seed of its training.
+        num_workers: Processes for the evaluation.
+    """
+    if total_timesteps is not None and total_timesteps < 1:
+        raise ConfigError(f"total_timesteps: got {total_timesteps}; must be at least 1.")
+    agent = load_run(run)
+    beside = load_evaluation(run, split)
+    seen = goal_observable(agent.benchmark)
+    policy = run / f"oracle-{algorithm}"
+    steps = agent.num_timesteps if total_timesteps is None else total_timesteps
+    oracle = _trained(policy, seen, algorithm, steps, seed)
+    with counting("evaluating the oracle") as progress:
+        evaluation = evaluate(
+            oracle,
+            seen.test if split == "test" else seen.train,
+            beside.protocol.model_copy(update={"num_adaptation_steps": 0}),
+            num_workers=num_workers,
+            progress=progress,
+        )
+    evaluation = _as_control(evaluation, beside, algorithm)
+    OUT.print(summary_table({"": [evaluation]}, f"{beside.header.benchmark}, oracle"))
+    say(f"rows and summary: {evaluation.save(evaluation_folder(run, split, NAME))}")
+    return 0
+
+
+def _trained(
+    folder: Path, benchmark: Benchmark, algorithm: str, total_timesteps: int, seed: int
+) -> SB3Agent:
+    """The oracle that is saved already, or a new one."""
+    if folder.exists():
+        saved = SB3Agent.load(folder, benchmark)
+        if saved.num_timesteps < total_timesteps:
+            raise ConfigError(
+                f"total_timesteps: {folder} holds an oracle of {saved.num_timesteps:,} steps, "
+                f"asked for {total_timesteps:,}; remove it to train another."
+            )
+        return saved
+    oracle = SB3Agent(benchmark, seed=seed, algorithm=algorithm)
+    say(f"training {algorithm.upper()} for {total_timesteps:,} steps, the goal in sight: {folder}")
+    with oracle, LiveDisplay(total_timesteps) as display:
+        oracle.learn(total_timesteps, callback=display)
+        oracle.save(folder)
+    return oracle
+
+
+def _as_control(evaluation: Evaluation, beside: Evaluation, algorithm: str) -> Evaluation:
+    """The oracle's rows under the header of the evaluation that they stand beside.
+
+    Raises:
+        EvaluationError: If the tasks aren't the same.
+    """
+    if evaluation.tasks != beside.tasks:
+        raise EvaluationError(
+            f"{NAME}: the run's evaluation is of other tasks than its benchmark gives now; "
+            "evaluate it again."
+        )
+    header = replace(
+        evaluation.header,
+        benchmark=beside.header.benchmark,
+        split=beside.header.split,
+        manifest=beside.header.manifest,
+        subject={**evaluation.header.subject, "algorithm": f"{algorithm}, goal observed"},
+    )
+    return Evaluation(evaluation.rows, header)

@@ -1,0 +1,212 @@
+"""`metarl report`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from metarl.cli.cards import command_of, evaluation_command
+from metarl.cli.loading import evaluation_folder, load_evaluation
+from metarl.cli.oracle import NAME as ORACLE
+from metarl.cli.output import say
+from metarl.errors import (
+    CheckpointError,
+    ConfigError,
+    EvaluationError,
+    ManifestMismatchError,
+)
+from metarl.evaluation.report import (
+    Group,
+    Method,
+    Report,
+    RunFacts,
+    read_trace,
+    write_report,
+)
+from metarl.evaluation.report.content import TRACE
+from metarl.evaluation.result import Evaluation
+from metarl.runs import RunFolder
+from metarl.storage import read_json
+
+CONTROLS = ("pretrained", "untrained", "expert", ORACLE)
+ALIKE = ("expert", ORACLE)
+"""Controls that don't depend on the run that they stand beside: one is enough."""
+
+
+def report_runs(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    output: Path | None = None,
+    title: str | None = None,
+    split: Literal["test", "train"] = "test",
+) -> int:
+    """Write evaluated runs and their controls up as one HTML page that needs no network.
+
+    Runs that differ in nothing but their seed are put together; runs on other tasks get a section
+    of their own. Figures are written beside the page as SVG, PNG and CSV.
+    Example: metarl report runs/reach --output reach.html
+
+    Args:
+        runs: Run folders, evaluated with `metarl evaluate`.
+        output: The page, ending in .html; by default report.html in the first run's folder.
+        title: Heading; by default the benchmarks.
+        split: Held-out tasks, or those trained on.
+    """
+    if not runs:
+        raise EvaluationError("runs: got none; needs at least one run folder.")
+    path = runs[0] / "report.html" if output is None else output
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"output: got {path.name!r}; must end in .html.")
+    notes: list[str] = []
+    groups = [group_of(members, split, notes) for members in _by_tasks(runs, split)]
+    benchmarks = list(dict.fromkeys(group.first.header.benchmark for group in groups))
+    report = Report(
+        title=title or f"Adaptation on {', '.join(benchmarks)}",
+        groups=groups,
+        command=shlex.join(["metarl", "report", *(str(run) for run in runs)]),
+        notes=notes,
+    )
+    for note in notes:
+        say(note)
+    say(f"report: {write_report(report, path)}")
+    return 0
+
+
+def group_of(runs: Sequence[Path], split: str, notes: list[str]) -> Group:
+    """Runs on the same tasks, by method, and the controls that stand beside them.
+
+    A method is an algorithm with its settings; several seeds of it are its runs. Controls of an
+    earlier evaluation, on other tasks or under another protocol, are left out.
+
+    Args:
+        runs: Run folders.
+        split: Which of their evaluations.
+        notes: Gets a sentence for each control left out.
+
+    Raises:
+        CheckpointError: If a folder isn't a run's.
+        EvaluationError: If a run isn't evaluated, or protocols differ.
+        ManifestMismatchError: If a run's tasks aren't those that it was evaluated on.
+    """
+    by_settings: dict[str, list[Path]] = {}
+    for run in runs:
+        config = RunFolder(run).config()
+        key = json.dumps([config.get("algorithm"), config.get("agent")], sort_keys=True)
+        by_settings.setdefault(key, []).append(run)
+    methods: dict[str, Method] = {}
+    for members in by_settings.values():
+        label = _label(RunFolder(members[0]).config(), methods)
+        methods[label] = Method(
+            label,
+            [load_evaluation(run, split) for run in members],
+            [facts_of(run, split) for run in members],
+            [line for run in members for line in read_trace(evaluation_folder(run, split))],
+        )
+    beside = next(iter(methods.values())).evaluations[0]
+    for name in CONTROLS:
+        found = []
+        for run in runs:
+            folder = evaluation_folder(run, split, name)
+            if not folder.is_dir():
+                continue
+            control = load_evaluation(run, split, name)
+            if _stands_beside(control, beside):
+                found.append(control)
+            else:
+                notes.append(f"left out: {folder}, which is of other tasks or another protocol.")
+        if found:
+            methods[name] = Method(name, found[:1] if name in ALIKE else found)
+    return Group(list(methods.values()))
+
+
+def _stands_beside(control: Evaluation, own: Evaluation) -> bool:
+    """Whether a control is of the same tasks, adapted the same way if it is adapted at all."""
+    protocols = [one.protocol.model_dump(exclude={"seed"}) for one in (control, own)]
+    return control.tasks == own.tasks and (control.steps == [0] or protocols[0] == protocols[1])
+
+
+def facts_of(run: Path, split: str) -> RunFacts:
+    """What a run folder says of its run.
+
+    Raises:
+        CheckpointError: If the folder isn't a run's, or a file of it is damaged.
+        ManifestMismatchError: If its tasks aren't those that it was evaluated on.
+    """
+    config = RunFolder(run).config()
+    manifest, versions = (read_json(run / f"{name}.json") for name in ("manifest", "versions"))
+    for name, content in (("manifest", manifest), ("versions", versions)):
+        if not isinstance(content, dict):
+            raise CheckpointError(f"{run / name}.json: holds no JSON object")
+    evaluated = load_evaluation(run, split).header.manifest
+    if manifest.get("digest") != evaluated:
+        raise ManifestMismatchError(
+            f"{run}: trained on the tasks of manifest {manifest.get('digest')}, evaluated on "
+            f"those of {evaluated}; evaluate it again."
+        )
+    upstream = evaluation_folder(run, split) / "upstream.json"
+    return RunFacts(
+        path=str(run),
+        config=config,
+        manifest=manifest,
+        versions=versions,
+        metrics=read_metrics(run),
+        commands=commands_of(run, config, split),
+        upstream=read_json(upstream) if upstream.exists() else None,
+    )
+
+
+def commands_of(run: Path, config: Mapping[str, Any], split: str) -> list[str]:
+    """What to run to get a run's training, evaluation, oracle and trace again."""
+    commands = [command_of(config), evaluation_command(run, split)]
+    where = ["--split", split] if split != "test" else []
+    if evaluation_folder(run, split, ORACLE).is_dir():
+        subject = load_evaluation(run, split, ORACLE).header.subject
+        words = ["metarl", "oracle", str(run), "--total-timesteps", str(subject["num_timesteps"])]
+        commands.append(shlex.join([*words, *where]))
+    if (evaluation_folder(run, split) / TRACE).exists():
+        commands.append(shlex.join(["metarl", "trace", str(run), *where]))
+    return commands
+
+
+def read_metrics(run: Path) -> dict[str, list[float]]:
+    """The columns of a run's metrics; NaN where a line has no number.
+
+    Raises:
+        CheckpointError: If the table can't be read.
+    """
+    path = run / "metrics.csv"
+    if not path.exists():
+        return {}
+    try:
+        with path.open(newline="") as file:
+            lines = list(csv.DictReader(file))
+        if any(None in line for line in lines):
+            raise ValueError("a line has more cells than the heading")
+        names = dict.fromkeys(name for line in lines for name in line)
+        return {name: [float(line.get(name) or "nan") for line in lines] for name in names}
+    except (OSError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: can't be read: {error}") from None
+
+
+def _by_tasks(runs: Sequence[Path], split: str) -> list[list[Path]]:
+    """Runs that were evaluated on the same tasks under the same protocol, seeds apart."""
+    groups: dict[tuple[str, str], list[Path]] = {}
+    for run in runs:
+        RunFolder(run).config()  # refuses what isn't a run before asking for its evaluation
+        evaluation = load_evaluation(run, split)
+        key = (evaluation.header.manifest, evaluation.protocol.model_dump_json(exclude={"seed"}))
+        groups.setdefault(key, []).append(run)
+    return list(groups.values())
+
+
+def _label(config: Mapping[str, Any], taken: Mapping[str, Any]) -> str:
+    """The algorithm's name, numbered where several settings of it are there."""
+    settings = config.get("agent") or {}
+    name = "control" if settings.get("inner_lr") == 0 else str(config.get("algorithm")).upper()
+    numbers = range(2, len(taken) + 2)
+    return next(one for one in (name, *(f"{name} {i}" for i in numbers)) if one not in taken)

@@ -1,0 +1,70 @@
+"""`metarl trace`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from metarl.cli.loading import evaluation_folder, load_evaluation, load_run
+from metarl.cli.output import counting, say
+from metarl.errors import ConfigError
+from metarl.evaluation.report.content import TRACE
+from metarl.storage import write_json
+from metarl.tasks import Task
+
+
+def trace_run(
+    run: Annotated[Path, tyro.conf.Positional],
+    num_tasks: int = 10,
+    split: Literal["test", "train"] = "test",
+    seed: int = 0,
+) -> int:
+    """Trace adaptation on some tasks of a run's evaluation: what each inner step did.
+
+    Loss, gradient, divergence from the start and change of each layer go into
+    RUN/evaluation/<split>/trace.json, from which `metarl report` draws them.
+
+    Args:
+        run: The run folder, evaluated with `metarl evaluate`.
+        num_tasks: Tasks, spread over the families.
+        split: Held-out tasks, or those trained on.
+        seed: Seed of the adaptation's randomness.
+    """
+    if num_tasks < 1:
+        raise ConfigError(f"num_tasks: got {num_tasks}; must be at least 1.")
+    agent = load_run(run)
+    evaluation = load_evaluation(run, split)
+    protocol = evaluation.protocol
+    if protocol.num_adaptation_steps < 1:
+        raise ConfigError("num_adaptation_steps: the run's evaluation has 0; nothing to trace.")
+    chosen = _spread(evaluation.tasks, num_tasks)
+    lines = []
+    with agent, counting("tracing") as progress:
+        for index, task in enumerate(chosen):
+            progress(index, len(chosen))
+            policy = agent.adapt(
+                task,
+                num_steps=protocol.num_adaptation_steps,
+                num_episodes=protocol.adaptation_episodes,
+                distribution=agent.benchmark.test if split == "test" else agent.benchmark.train,
+                seed=seed,
+                trace=True,
+            )
+            lines += [{"task": task.digest, **step.to_dict()} for step in policy.trace]
+    path = evaluation_folder(run, split) / TRACE
+    write_json(path, lines)
+    say(f"trace of {len(chosen)} tasks: {path}")
+    return 0
+
+
+def _spread(tasks: Sequence[Task], count: int) -> list[Task]:
+    """Up to ``count`` tasks, the first of each family before the second of any."""
+    seen: dict[str, int] = {}
+    ranked = []
+    for index, task in enumerate(tasks):
+        seen[task.family] = seen.get(task.family, 0) + 1
+        ranked.append((seen[task.family], index))
+    return [tasks[index] for _, index in sorted(ranked)[:count]]

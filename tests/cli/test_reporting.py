@@ -1,0 +1,198 @@
+"""`metarl report` and `metarl oracle`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from metarl.cli import main
+from metarl.cli.reporting import read_metrics
+from metarl.errors import CheckpointError
+from metarl.evaluation import Evaluation
+
+TINY = [
+    *("train", "maml", "--benchmark", "navigation", "--max-episode-steps", "6"),
+    *("--meta-batch-size", "3", "--episodes-per-task", "2", "--hidden-sizes", "4"),
+    *("--num-workers", "0", "--total-timesteps", "100"),
+]
+EVALUATE = ["--num-tasks", 4, "--num-adaptation-steps", 1, "--adaptation-episodes", 2]
+
+
+@pytest.fixture(autouse=True)
+def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PNG files have tests of their own, and take most of the time."""
+    monkeypatch.setattr("metarl.evaluation.report.page.png", lambda _: b"PNG")
+
+
+def run_main(*arguments: object) -> object:
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as leaving:
+        return leaving.code
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """What a command that is refused says; its exit code must be 2."""
+    capsys.readouterr()
+    assert run_main(*arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return " ".join(captured.err.split())
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seeds and an oracle; don't change it."""
+    folder = tmp_path_factory.mktemp("runs")
+    for seed in (0, 1):
+        run = folder / f"seed{seed}"
+        assert run_main(*TINY, "--seed", seed, "--run", run) == 0
+        evaluate = ("evaluate", run, *EVALUATE, "--num-workers", 0)
+        assert run_main(*evaluate, "--controls", "untrained") == 0
+    assert run_main("oracle", folder / "seed0", "--num-workers", 0) == 0
+    return folder
+
+
+@pytest.fixture
+def run(evaluated: Path, tmp_path: Path) -> Path:
+    """A copy to be spoilt."""
+    return Path(shutil.copytree(evaluated / "seed0", tmp_path / "run"))
+
+
+def test_seeds_are_put_together_with_their_controls(evaluated: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    runs = [evaluated / "seed0", evaluated / "seed1"]
+    assert run_main("report", *runs, "--output", out, "--title", "Two seeds") == 0
+    page = out.read_text()
+    for words in (
+        "<h1>Two seeds</h1>",
+        "MAML: 2 training runs",
+        "random initialisation",
+        "oracle, sees the goal",
+        "runs and tasks",
+        f"metarl evaluate {runs[1]}",
+        "--seed 1",
+        "--controls untrained\n",
+        f"metarl oracle {runs[0]} --total-timesteps",
+    ):
+        assert words in page, words
+    assert list((tmp_path / "report-figures").glob("*adaptation*.csv"))
+
+
+def test_by_default_the_page_lies_in_the_first_run(run: Path) -> None:
+    assert run_main("report", run) == 0
+    assert "Adaptation on navigation" in (run / "report.html").read_text()
+
+
+def test_runs_on_other_tasks_get_a_section(
+    evaluated: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main("evaluate", run, *EVALUATE, "--num-workers", 0, "--num-tasks", 3) == 0
+    out = tmp_path / "both.html"
+    assert run_main("report", evaluated / "seed1", run, "--output", out) == 0
+    page = out.read_text()
+    assert page.count("<section ") == 2
+    # The copy's controls are of the evaluation before.
+    said = " ".join(capsys.readouterr().out.split())
+    for control in ("untrained", "oracle"):
+        note = f"left out: {run / 'evaluation' / 'test' / 'controls' / control}"
+        assert note in said
+        assert note in page
+
+
+def test_a_run_of_inner_rate_zero_is_the_control(run: Path, tmp_path: Path) -> None:
+    control = Path(shutil.copytree(run, tmp_path / "control"))
+    config = yaml.safe_load((control / "config.yaml").read_text())
+    config["agent"]["inner_lr"] = 0.0
+    (control / "config.yaml").write_text(yaml.safe_dump(config))
+    assert run_main("report", run, control) == 0
+    page = (run / "report.html").read_text()
+    assert "MAML against control, task by task" in page
+    assert "no difference shown" in page
+
+
+def test_the_oracle_stands_beside_the_run_s_own_rows(evaluated: Path) -> None:
+    own = Evaluation.load(evaluated / "seed0" / "evaluation" / "test")
+    oracle = Evaluation.load(evaluated / "seed0" / "evaluation" / "test" / "controls" / "oracle")
+    assert oracle.tasks == own.tasks
+    assert oracle.header.manifest == own.header.manifest
+    assert oracle.steps == [0]
+    assert oracle.header.subject["algorithm"] == "ppo, goal observed"
+
+
+def test_the_oracle_is_trained_once(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("oracle", run, "--num-workers", 0, "--total-timesteps", 50) == 0
+    assert "training" not in capsys.readouterr().out
+    said = refused(capsys, "oracle", run, "--total-timesteps", 10**9)
+    assert "total_timesteps" in said
+    assert "remove it to train another" in said
+
+
+def test_what_is_not_evaluated_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(run / "evaluation")
+    for command in ("report", "oracle"):
+        said = refused(capsys, command, run)
+        assert "EvaluationError" in said
+        assert f"metarl evaluate {run}" in said
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is no run folder" in refused(capsys, "report", tmp_path)
+    assert "got none" in refused(capsys, "report")
+
+
+def test_damaged_rows_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (run / "evaluation" / "test" / "rows.csv").open("a") as file:
+        file.write("more\n")
+    assert "rows.csv: is damaged" in refused(capsys, "report", run)
+
+
+def test_tasks_of_another_manifest_are_refused(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "digest": "ffff"}))
+    said = refused(capsys, "report", run)
+    assert "ManifestMismatchError" in said
+    assert "ffff" in said
+
+
+def test_traces_are_drawn(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("trace", run, "--num-tasks", 2) == 0
+    assert "trace of 2 tasks" in capsys.readouterr().out
+    lines = json.loads((run / "evaluation" / "test" / "trace.json").read_text())
+    evaluation = Evaluation.load(run / "evaluation" / "test")
+    assert [line["task"] for line in lines] == [task.digest for task in evaluation.tasks[:2]]
+    assert [line["step"] for line in lines] == [1, 1]
+    assert run_main("report", run) == 0
+    page = (run / "report.html").read_text()
+    assert "Divergence from the start" in page
+    assert f"metarl trace {run}" in page
+    assert "num_tasks: got 0" in refused(capsys, "trace", run, "--num-tasks", 0)
+
+
+def test_other_files_than_pages_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "must end in .html" in refused(capsys, "report", run, "--output", "report.pdf")
+
+
+def test_a_damaged_table_of_metrics_is_refused(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "metrics.csv").write_text("timesteps,pre/return\n100,abc\n")
+    assert "metrics.csv: can't be read" in refused(capsys, "report", run)
+
+
+def test_metrics_are_columns_of_numbers(tmp_path: Path) -> None:
+    assert read_metrics(tmp_path) == {}
+    (tmp_path / "metrics.csv").write_text("timesteps,post/return\n100,-2.5\n200,\n")
+    found = read_metrics(tmp_path)
+    assert found["timesteps"] == [100.0, 200.0]
+    assert found["post/return"][0] == -2.5
+    assert found["post/return"][1] != found["post/return"][1]
+    (tmp_path / "metrics.csv").write_text("timesteps\n100,1,2\n")
+    with pytest.raises(CheckpointError):
+        read_metrics(tmp_path)
