@@ -97,7 +97,7 @@ def test_python_blocks_run_one_after_another(tmp_path, monkeypatch):
 
 
 def test_metarl_lines_run_up_to_training_and_evaluation(tmp_path, monkeypatch):
-    def save_untrained(agent, run, total_timesteps, checkpoint_every) -> int:
+    def save_untrained(agent, run, *limits) -> int:
         run.save_checkpoint(agent)
         return 0
 
