@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
-import torch
-
 from metarl.agent import Agent
-from metarl.errors import ConfigError, EvaluationError, UnknownNameError
+from metarl.errors import ConfigError, UnknownNameError
 from metarl.evaluation.protocol import NUM_SAMPLED_TASKS, EvaluationProtocol, resolve_protocol
 from metarl.evaluation.result import Evaluation, EvaluationHeader
 from metarl.evaluation.rows import EvaluationRow
@@ -53,7 +51,7 @@ def evaluate(
     Raises:
         ConfigError: If a setting is out of range, or there are no held-out tasks.
         UnknownNameError: If a preset or a task is unknown.
-        EvaluationError: If an environment returns a reward that isn't finite.
+        NonFiniteError: If an environment returns a number that isn't finite.
     """
     began = time.perf_counter()
     protocol = resolve_protocol(protocol, **settings)
@@ -84,7 +82,7 @@ def evaluate(
     with RolloutEngine(distribution, policies[0].policy, num_workers=num_workers) as engine:
 
         def roll_out(episodes: int, path: Stream, *, deterministic: bool) -> Trajectories:
-            experience = engine.collect(
+            return engine.collect(
                 tasks,
                 [policy.params for policy in policies],
                 path,
@@ -92,8 +90,6 @@ def evaluate(
                 deterministic=deterministic,
                 progress=count,
             )
-            check_finite(tasks, experience)
-            return experience
 
         for step in range(protocol.num_adaptation_steps + 1):
             if step > 0:
@@ -195,19 +191,3 @@ def rows_of(tasks: Sequence[Task], step: int, outcome: Trajectories) -> list[Eva
         for index, task in enumerate(tasks)
         for episode in range(outcome.rewards.shape[1])
     ]
-
-
-def check_finite(tasks: Sequence[Task], experience: Trajectories) -> None:
-    """Checks the rewards of episodes ``[T, E, S]``.
-
-    Raises:
-        EvaluationError: If one isn't a finite number; names the task and the step.
-    """
-    faults = (~torch.isfinite(experience.rewards) & experience.mask).nonzero()
-    if len(faults):
-        task, episode, step = faults[0].tolist()
-        reward = experience.rewards[task, episode, step].item()
-        raise EvaluationError(
-            f"{tasks[task]!r}: the reward is {reward} in episode {episode}, step {step}; "
-            "must be finite"
-        )

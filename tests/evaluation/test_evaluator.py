@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from metarl.errors import ConfigError, EvaluationError, UnknownNameError
+from metarl.errors import ConfigError, NonFiniteError, UnknownNameError
 from metarl.evaluation import EvaluationProtocol, evaluate
 from metarl.evaluation.protocol import NUM_SAMPLED_TASKS
 from tests.evaluation.stubs import EchoTasks, EndlessEchoTasks, StubAgent
@@ -79,8 +79,8 @@ def test_episodes_keep_their_own_length_flags_and_stability():
         {"offset": 3.0, "success": [], "unstable": True},
     ]
     rows = evaluate(StubAgent(EchoTasks(scripts)), num_adaptation_steps=0).rows
-    assert [row.length for row in rows] == [4, 3, 4]
-    assert [row.episode_return for row in rows] == [4.0, 6.0, 12.0]
+    assert [row.length for row in rows] == [4, 3, 1]  # cut where it became unstable
+    assert [row.episode_return for row in rows] == [4.0, 6.0, 3.0]
     assert [row.success_any for row in rows] == [True, True, False]
     assert [row.success_final for row in rows] == [False, True, False]
     assert [row.unstable for row in rows] == [False, False, True]
@@ -221,7 +221,8 @@ def test_a_reward_that_is_not_finite_is_refused_where_it_occurs(offset, steps):
             return env
 
     agent = StubAgent(Faulty([{"offset": one} for one in OFFSETS]))
-    with pytest.raises(EvaluationError, match=r'"offset": 2.0.*reward is (nan|-?inf) in episode 0'):
+    match = r"reward: got (nan|-?inf); must be finite. Task echo .*, episode 0, seed \d+, step 0"
+    with pytest.raises(NonFiniteError, match=match):
         evaluate(agent, num_adaptation_steps=steps)
 
 

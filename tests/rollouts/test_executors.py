@@ -448,8 +448,12 @@ def wait_until(condition, seconds: float = 20.0) -> None:
 @pytest.mark.timeout(60)
 def test_ctrl_c_leaves_no_worker():
     """The environment itself presses it, so that work is surely under way."""
-    with fresh_workers(1) as (executor, _), pytest.raises(KeyboardInterrupt):
-        executor.run(jobs_for([failing("interrupt", pid=os.getpid())]))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
+    try:
+        with fresh_workers(1) as (executor, _), pytest.raises(KeyboardInterrupt):
+            executor.run(jobs_for([failing("interrupt", pid=os.getpid())]))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_closing_the_serial_executor_closes_its_environments():
