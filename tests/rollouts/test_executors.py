@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 import threading
