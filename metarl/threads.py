@@ -18,7 +18,7 @@ Worker = TypeVar("Worker")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-FLOPS_WORTH_SHARING = 2e8
+FLOPS_WORTH_SHARING = 1e7
 """Operations of one matrix product below which a second thread costs more than it gains."""
 
 
