@@ -1,4 +1,4 @@
-"""Parameters as one vector, and the inner loss as a function of it."""
+"""The inner loss and its gradient as functions of the parameters as one vector."""
 
 from __future__ import annotations
 
@@ -8,22 +8,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from metarl.adaptation import inner_gradient
 from metarl.losses import Loss
+from metarl.parameter_vectors import joined, separated
 from metarl.policies import Policy
 from metarl.types import Params, Trajectories
 
 
-def joined(params: Params) -> Tensor:
-    """All parameters as one vector, ``[n]``."""
-    return torch.cat([value.reshape(-1) for value in params.values()])
-
-
-def separated(vector: Tensor, like: Params) -> Params:
-    """The parts of a vector ``[n]`` under the names and in the shapes of ``like``."""
-    parts = torch.split(vector, [value.numel() for value in like.values()])
-    return {
-        name: part.view_as(value) for (name, value), part in zip(like.items(), parts, strict=True)
-    }
+def joined_gradient(params: Params, loss: Tensor, *, create_graph: bool) -> Tensor:
+    """The loss's gradient as one vector ``[n]``, zero where the loss doesn't depend on it."""
+    by_name = inner_gradient(params, loss, params, create_graph=create_graph)
+    return joined({n: by_name.get(n, torch.zeros_like(v)) for n, v in params.items()})
 
 
 class VectorLoss:

@@ -23,10 +23,11 @@ from torch import Tensor
 
 from metarl.adaptation import AdaptationState, Adapter
 from metarl.errors import ConfigError
+from metarl.parameter_vectors import joined, separated
 from metarl.policies import Policy
 from metarl.types import Params, Trajectories
 
-from .as_vector import VectorLoss, joined, separated
+from .as_vector import VectorLoss
 from .by_parameter import ByParameter
 from .own_derivative import Jacobian, with_jacobian
 from .reversible import Descent, ReversiblePath, off_grid

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from metarl.adaptation import AdaptationState, Adapter
 from metarl.outer.trpo import conjugate_gradient
+from metarl.parameter_vectors import joined, separated
 from metarl.policies import Policy
 from metarl.types import Trajectories
 
-from .as_vector import VectorLoss, joined, separated
+from .as_vector import VectorLoss
 from .own_derivative import Jacobian, with_jacobian
 
 MOST_HALVINGS = 10

@@ -18,11 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from metarl.adaptation import AdaptationState, Adapter, inner_gradient
+from metarl.adaptation import AdaptationState, Adapter
+from metarl.parameter_vectors import joined, separated
 from metarl.policies import Policy
 from metarl.types import Params, Trajectories
 
-from .as_vector import joined, separated
+from .as_vector import joined_gradient
 from .coordinate_wise import linear, lstm_cell, preprocessed
 
 
@@ -76,8 +77,7 @@ class LearnedOptimiserAdapter(Adapter):
         """Takes one step of the learned optimiser."""
         loss = self.loss(self.policy, state.params, support)
         second_order = create_graph and not self.first_order
-        by_name = inner_gradient(state.params, loss, state.params, create_graph=second_order)
-        gradient = joined({n: by_name.get(n, torch.zeros_like(v)) for n, v in state.params.items()})
+        gradient = joined_gradient(state.params, loss, create_graph=second_order)
         with torch.set_grad_enabled(create_graph):
             output, memory = self.network(preprocessed(gradient, self.preprocessing), state.memory)
             move = self.output_scale * output - self.gradient_lr * gradient

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from metarl.errors import NonFiniteError
 from metarl.outer.step import Objective, OuterStep
+from metarl.parameter_vectors import joined, separated
 from metarl.types import Params
 
 
@@ -49,10 +50,10 @@ class TRPO(OuterStep):
         product = objective.fisher_product(meta_params)
 
         def damped_hessian(vector: Tensor) -> Tensor:
-            image = _flat(product(_unflat(vector, meta_params)))
+            image = joined(product(separated(vector, meta_params)))
             return image + self.cg_damping * vector
 
-        descent = -_flat(gradient)
+        descent = -joined(gradient)
         direction, residual = conjugate_gradient(damped_hessian, descent, self.cg_iterations)
         # s^T A s without another product: the residual is r = b - A s.
         curvature = torch.dot(direction, descent - residual).item()
@@ -64,9 +65,9 @@ class TRPO(OuterStep):
             # A zero gradient: there is no direction to go.
             return meta_params, {**refused, "backtracks": 0}
         step = direction * (2.0 * self.max_kl / curvature) ** 0.5
-        old = _flat(meta_params)
+        old = joined(meta_params)
         for attempt in range(self.max_backtracks):
-            candidate = _unflat(old + self.backtrack_ratio**attempt * step, meta_params)
+            candidate = separated(old + self.backtrack_ratio**attempt * step, meta_params)
             loss, kl = objective.evaluate(candidate)
             if loss < loss_before and kl <= self.max_kl:
                 figures |= {"accepted": 1.0, "kl": kl, "loss_after": loss, "backtracks": attempt}
@@ -106,14 +107,3 @@ def conjugate_gradient(
         search = residual + (squared_next / squared) * search
         squared = squared_next
     return solution, residual
-
-
-def _flat(params: Params) -> Tensor:
-    return torch.cat([value.reshape(-1) for value in params.values()])
-
-
-def _unflat(vector: Tensor, like: Params) -> Params:
-    parts = torch.split(vector, [value.numel() for value in like.values()])
-    return {
-        name: part.view_as(value) for (name, value), part in zip(like.items(), parts, strict=True)
-    }
