@@ -17,9 +17,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metarl.agent import Agent
     from metarl.evaluation import evaluate
+    from metarl.recipes import load_pretrained, load_run
     from metarl.tasks import Benchmark, FiniteTaskDistribution, Task, TaskDistribution
 
-__all__ = ["Agent", "Benchmark", "FiniteTaskDistribution", "Task", "TaskDistribution", "evaluate"]
+__all__ = [
+    "Agent",
+    "Benchmark",
+    "FiniteTaskDistribution",
+    "Task",
+    "TaskDistribution",
+    "evaluate",
+    "load_pretrained",
+    "load_run",
+]
 __version__ = version("metarl")
 
 _HOMES = {
@@ -29,6 +39,8 @@ _HOMES = {
     "Task": "metarl.tasks",
     "TaskDistribution": "metarl.tasks",
     "evaluate": "metarl.evaluation",
+    "load_pretrained": "metarl.recipes",
+    "load_run": "metarl.recipes",
 }
 
 

@@ -11,15 +11,17 @@ import sys
 import time
 from pathlib import Path
 
-from recipes import CORES, RECIPES, ROOT, evaluate_run, run_folder, train_or_resume
+from recipe_runs import CORES, ROOT, evaluate_run, run_folder, train_or_resume
 from rich.console import Console
 
+from metarl.cli.loading import load_evaluation
 from metarl.evaluation import Evaluation
 from metarl.evaluation.figures import adaptation_figure
 from metarl.evaluation.tables import summary_table
+from metarl.recipes import load_recipe
 from metarl.storage import write_file
 
-RECIPE = RECIPES["ml1-reach"]
+RECIPE = load_recipe("ml1-reach")
 
 
 def main() -> int:
@@ -33,11 +35,13 @@ def main() -> int:
     console = Console()
     began = time.perf_counter()
     found: dict[str, list[Evaluation]] = {}
-    for variant in ["MAML"] if options.no_control else list(RECIPE.variants):
-        where = (RECIPE, variant, options.seed, options.runs, options.workers)
-        if code := train_or_resume(*where, console):
+    for variant in ["MAML"] if options.no_control else ["MAML", "control"]:
+        if code := train_or_resume(RECIPE, variant, options.seed, options.runs, options.workers):
             return code
-        found[variant] = [evaluate_run(*where)]
+        folder = run_folder(RECIPE, variant, options.seed, options.runs)
+        if code := evaluate_run(folder, RECIPE.evaluation, "test", options.workers):
+            return code
+        found[variant] = [load_evaluation(folder)]
     console.print(summary_table(found, "50 goals of reach-v3 that training never saw"))
     console.print(
         "By the mean action, one episode per goal; mean over goals [95 % interval]. Each "

@@ -16,20 +16,20 @@ from metarl.cli.checking import check_env
 from metarl.cli.comparing import compare_runs
 from metarl.cli.evaluating import evaluate_run
 from metarl.cli.listing import list_tasks
-from metarl.cli.loading import load_run
 from metarl.cli.new_family import new_family
 from metarl.cli.oracle import evaluate_oracle
 from metarl.cli.output import ERR, OUT, say, warnings_go_to
 from metarl.cli.parity import check_metaworld
+from metarl.cli.recipes import show_pretrained, show_recipes
 from metarl.cli.reporting import report_runs
-from metarl.cli.resuming import resume_run, train_from_file
-from metarl.cli.settings import config_type
+from metarl.cli.resuming import resume_run, train_from_file, train_from_recipe
 from metarl.cli.stopping import LeaveNow
 from metarl.cli.tracing import trace_run
 from metarl.cli.training import train, training_command
 from metarl.cli.video import make_video
 from metarl.config import checks_put_off
 from metarl.errors import ConfigError, MetarlError
+from metarl.recipes.settings import config_type
 
 __all__ = ["COMMANDS", "config_type", "evaluate_run", "load_run", "main", "train"]
 
@@ -45,6 +45,8 @@ _TRAINING: dict[str, Callable[..., Callable[[], int]]] = {
 # `train` stands here for the list of commands: `main` hands its arguments to _train.
 COMMANDS: dict[str, Callable[..., int]] = {
     "train": _train_help,
+    "recipes": show_recipes,
+    "pretrained": show_pretrained,
     "evaluate": evaluate_run,
     "compare": compare_runs,
     "card": card_runs,
@@ -94,21 +96,25 @@ def _choose(arguments: Sequence[str]) -> int:
 
 
 def _train(arguments: Sequence[str]) -> int:
-    """``metarl train`` with an algorithm's name, ``--resume RUN`` or ``--config FILE``."""
+    """``metarl train`` with an algorithm's name, ``--resume RUN``, ``--config`` or ``--recipe``."""
     option, _, value = (arguments or [""])[0].partition("=")
+    rest = [value, *arguments[1:]] if value else arguments[1:]
     if option == "--resume":
         return tyro.cli(resume_run, prog="metarl train", args=arguments)
     if option == "--config":
-        rest = [value, *arguments[1:]] if value else arguments[1:]
         if not rest:
             raise ConfigError("--config: got no file; give that of a run, RUN/config.yaml.")
         return train_from_file(Path(rest[0]), rest[1:])
+    if option == "--recipe":
+        if not rest:
+            raise ConfigError("--recipe: got no name; `metarl recipes` lists them.")
+        return train_from_recipe(rest[0], rest[1:])
     with checks_put_off():
         chosen: Callable[[], int] = tyro.extras.subcommand_cli_from_dict(
             _TRAINING,
             prog="metarl train",
-            description=f"{_DESCRIPTION} `metarl train --resume RUN` goes on with a run, `metarl "
-            "train --config RUN/config.yaml` repeats one.",
+            description=f"{_DESCRIPTION} `metarl train --recipe NAME` takes settings that work, "
+            "`--resume RUN` goes on with a run, `--config RUN/config.yaml` repeats one.",
             args=arguments,
             sort_subcommands=False,
             config=(tyro.conf.OmitArgPrefixes,),

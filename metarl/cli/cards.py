@@ -7,19 +7,19 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 import numpy as np
 import tyro
 
 from metarl.agents import ALGORITHMS
-from metarl.cli.loading import evaluation_folder, load_evaluation
+from metarl.cli.loading import Split, evaluation_folder, load_evaluation
 from metarl.cli.output import say
-from metarl.cli.settings import config_type
 from metarl.errors import CheckpointError, EvaluationError
 from metarl.evaluation.cards import Card, CardEntry, card_json, card_markdown
 from metarl.evaluation.controls import Control
 from metarl.evaluation.figures import adaptation_figure
+from metarl.recipes.settings import config_type
 from metarl.runs import RunFolder
 from metarl.storage import read_json, write_file, write_json
 
@@ -28,7 +28,7 @@ def card_runs(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
     output: Path = Path("card"),
     title: str | None = None,
-    split: Literal["test", "train"] = "test",
+    split: Split = "test",
 ) -> int:
     """Write a result card of evaluated runs: Markdown, JSON and a picture.
 
@@ -39,7 +39,7 @@ def card_runs(
         runs: Run folders, evaluated with `metarl evaluate`.
         output: Path of the files, without ending.
         title: Heading; by default benchmark and algorithm.
-        split: Held-out tasks, or those trained on.
+        split: Held-out tasks, those trained on, or new goals of the families trained on.
     """
     if not runs:
         raise EvaluationError("runs: got none; needs at least one run folder.")
@@ -115,7 +115,7 @@ def entry_of(runs: Sequence[Path], control: str = "", split: str = "test") -> Ca
     Args:
         runs: A run for each seed.
         control: Name of the control whose rows to take, instead of the runs' own.
-        split: Held-out tasks, or those trained on.
+        split: Held-out tasks, those trained on, or new goals of the families trained on.
     """
     evaluations = [load_evaluation(run, split, control) for run in runs]
     subjects = [each.header.subject for each in evaluations]

@@ -13,8 +13,8 @@ import tyro
 from rich.markup import escape
 from rich.table import Table
 
-from metarl.cli.loading import benchmark_of
 from metarl.cli.output import OUT, say
+from metarl.recipes.loading import benchmark_of
 from metarl.testing import Finding, Report, check_benchmark
 
 _STYLES = {"passed": "green", "failed": "bold red", "not checked": "yellow"}

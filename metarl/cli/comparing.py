@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
-from metarl.cli.loading import load_evaluation
+from metarl.cli.loading import Split, load_evaluation
 from metarl.cli.output import OUT, say
 from metarl.evaluation.comparison import compare
 from metarl.evaluation.figures import comparison_figure
@@ -21,7 +21,7 @@ def compare_runs(
     b: Annotated[Path, tyro.conf.Positional],
     more_a: tuple[Path, ...] = (),
     more_b: tuple[Path, ...] = (),
-    split: Literal["test", "train"] = "test",
+    split: Split = "test",
     output: Path | None = None,
 ) -> int:
     """Compare two evaluated runs, task by task.
@@ -34,7 +34,7 @@ def compare_runs(
         b: Another, evaluated on the same tasks under the same protocol.
         more_a: Further seeds of the first.
         more_b: Further seeds of the second.
-        split: Held-out tasks, or those trained on.
+        split: Held-out tasks, those trained on, or new goals of the families trained on.
         output: Where files go; by default into the first run's folder of evaluations.
     """
     first, second = (

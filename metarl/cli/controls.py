@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from metarl.agents import MetaPolicyGradient
-from metarl.cli.loading import load_run
 from metarl.cli.output import say
 from metarl.cli.training import train
 from metarl.errors import CheckpointError, ConfigError, ManifestMismatchError
+from metarl.recipes.loading import load_run
 from metarl.runs import RunFolder
 from metarl.storage import read_json, write_json
 

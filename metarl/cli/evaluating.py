@@ -12,7 +12,7 @@ import tyro
 
 from metarl.cli.cards import write_card
 from metarl.cli.controls import linked_control, pretrained_control, untrained
-from metarl.cli.loading import benchmark_of, load_run
+from metarl.cli.loading import Split
 from metarl.cli.output import OUT, counting, say
 from metarl.cli.upstream import GOALS_PER_FAMILY, check_upstream, run_as_upstream
 from metarl.envs.metaworld.expert import check_expert, evaluate_expert
@@ -22,6 +22,7 @@ from metarl.evaluation.figures import adaptation_figure
 from metarl.evaluation.protocol import Preset, resolve_protocol
 from metarl.evaluation.tables import count, gain_lines, percent, summary_table
 from metarl.evaluation.upstream import UpstreamResult
+from metarl.recipes.loading import benchmark_of, load_run, new_goals
 from metarl.runs import RunFolder
 from metarl.storage import write_file, write_json
 from metarl.tasks import TaskDistribution
@@ -39,7 +40,7 @@ def evaluate_run(
     num_tasks: int | None = None,
     tasks: tuple[str, ...] | None = None,
     max_episode_steps: int | None = None,
-    split: Literal["test", "train"] = "test",
+    split: Split = "test",
     seed: int = 0,
     controls: tuple[Control, ...] = (),
     pretrained: Path | None = None,
@@ -65,7 +66,7 @@ def evaluate_run(
         num_tasks: Tasks drawn, spread over families; by default all.
         tasks: Families or task digests to evaluate on.
         max_episode_steps: Horizon; by default that of training.
-        split: Held-out tasks, or those trained on.
+        split: Held-out tasks, those trained on, or new goals of the families trained on.
         seed: Seed of the evaluation's randomness.
         controls: untrained (random initialisation), pretrained (the same training without
             meta-learning; trained now if there is none) and expert (Meta-World's scripted one);
@@ -167,6 +168,8 @@ def _distribution(
     if max_episode_steps not in (None, benchmark.train.max_episode_steps):
         config = {**RunFolder(run).config(), "max_episode_steps": max_episode_steps}
         benchmark = benchmark_of(config)
+    if split == "new-goals":
+        return new_goals(RunFolder(run).config(), benchmark)
     found: TaskDistribution | None = benchmark.test if split == "test" else benchmark.train
     return found
 

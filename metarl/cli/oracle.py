@@ -10,13 +10,14 @@ from typing import Annotated, Literal
 import tyro
 
 from metarl.agents.sb3 import SB3Agent
-from metarl.cli.loading import evaluation_folder, load_evaluation, load_run
+from metarl.cli.loading import evaluation_folder, load_evaluation
 from metarl.cli.output import OUT, counting, say
 from metarl.display import LiveDisplay
 from metarl.envs.goal_observable import goal_observable
 from metarl.errors import ConfigError, EvaluationError
 from metarl.evaluation import Evaluation, evaluate
 from metarl.evaluation.tables import summary_table
+from metarl.recipes.loading import load_run
 from metarl.tasks import Benchmark
 
 NAME = "oracle"

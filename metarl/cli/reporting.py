@@ -7,12 +7,12 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
 from metarl.cli.cards import command_of, evaluation_command
-from metarl.cli.loading import evaluation_folder, load_evaluation
+from metarl.cli.loading import Split, evaluation_folder, load_evaluation
 from metarl.cli.oracle import NAME as ORACLE
 from metarl.cli.output import say
 from metarl.errors import (
@@ -43,7 +43,7 @@ def report_runs(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
     output: Path | None = None,
     title: str | None = None,
-    split: Literal["test", "train"] = "test",
+    split: Split = "test",
 ) -> int:
     """Write evaluated runs and their controls up as one HTML page that needs no network.
 
@@ -55,7 +55,7 @@ def report_runs(
         runs: Run folders, evaluated with `metarl evaluate`.
         output: The page, ending in .html; by default report.html in the first run's folder.
         title: Heading; by default the benchmarks.
-        split: Held-out tasks, or those trained on.
+        split: Held-out tasks, those trained on, or new goals of the families trained on.
     """
     if not runs:
         raise EvaluationError("runs: got none; needs at least one run folder.")

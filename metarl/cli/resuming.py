@@ -1,7 +1,8 @@
-"""`metarl train --resume` and `metarl train --config`."""
+"""`metarl train --resume`, `--config` and `--recipe`: runs whose settings are written somewhere."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,17 +10,17 @@ from typing import Annotated, Any
 import tyro
 import yaml
 
-from metarl.cli.loading import benchmark_of
 from metarl.cli.output import say
-from metarl.cli.settings import (
+from metarl.cli.training import make_agent, train, train_from_settings
+from metarl.config import check, checks_put_off
+from metarl.errors import CheckpointError, ConfigError
+from metarl.recipes import benchmark_of, load_recipe
+from metarl.recipes.settings import (
     config_type,
     read_settings,
     settings_of,
     written_settings,
 )
-from metarl.cli.training import make_agent, train, train_from_settings
-from metarl.config import check, checks_put_off
-from metarl.errors import CheckpointError
 from metarl.runs import RunFolder, resume
 
 
@@ -86,15 +87,52 @@ def train_from_file(path: Path, arguments: Sequence[str]) -> int:
         CheckpointError: If the file can't be read, or settings are faulty.
     """
     agent_type, settings = read_settings(_load_yaml(path), path)
+    return train_from_settings(
+        agent_type, _changed_by_flags(settings, f"--config {path}", arguments)
+    )
+
+
+def train_from_recipe(name: str, arguments: Sequence[str]) -> int:
+    """Begins a run of a recipe; flags go before its settings, ``--variant`` chooses another way.
+
+    Raises:
+        UnknownNameError: If there is no such recipe or variant.
+        ConfigError: If settings are faulty.
+    """
+    recipe = load_recipe(name)
+    variant, rest = _take_variant(arguments)
+    chosen = next(iter(recipe.variants)) if variant is None else variant
+    agent_type, settings = recipe.settings(chosen)
+    changed = _changed_by_flags(settings, f"--recipe {name} --variant {chosen}", rest)
+    return train_from_settings(agent_type, changed, run_name(name, chosen))
+
+
+def run_name(recipe: str, variant: str) -> str:
+    """Name of the run folders of a recipe's variant, less the seed."""
+    return f"{recipe}-{variant.lower().replace(' ', '-')}"
+
+
+def _take_variant(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The value of ``--variant`` among the arguments, if it is there, and the other arguments."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--variant")
+    try:
+        known, rest = parser.parse_known_args(arguments)
+    except argparse.ArgumentError:
+        raise ConfigError("--variant: got none; `metarl recipes NAME` lists them.") from None
+    return known.variant, rest
+
+
+def _changed_by_flags(settings: Any, source: str, arguments: Sequence[str]) -> Any:
     with checks_put_off():
         changed: Any = tyro.cli(
-            config_type(agent_type),
-            prog=f"metarl train --config {path}",
+            type(settings),
+            prog=f"metarl train {source}",
             args=list(arguments),
             default=settings,
             config=(tyro.conf.OmitArgPrefixes,),
         )
-    return train_from_settings(agent_type, check(changed))
+    return check(changed)
 
 
 def _load_yaml(path: Path) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 import tyro
 
-from metarl.cli.loading import evaluation_folder, load_evaluation, load_run
+from metarl.cli.loading import evaluation_folder, load_evaluation
 from metarl.cli.output import counting, say
 from metarl.errors import ConfigError
 from metarl.evaluation.report.content import TRACE
+from metarl.recipes.loading import load_run
 from metarl.storage import write_json
 from metarl.tasks import Task
 

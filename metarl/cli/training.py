@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from metarl.cli.loading import benchmark_of
 from metarl.cli.output import ERR, say, warnings_go_to
-from metarl.cli.settings import AnyAgent, config_type, written_settings
 from metarl.cli.stopping import GracefulStop
 from metarl.config import check
 from metarl.display import LiveDisplay
+from metarl.recipes.loading import benchmark_of
+from metarl.recipes.settings import AnyAgent, config_type, written_settings
 from metarl.runs import OnDiskError, RunFolder, RunRecorder
 
 
@@ -43,11 +43,17 @@ def training_command(agent_type: type[AnyAgent]) -> Callable[..., Callable[[], i
     return command
 
 
-def train_from_settings(agent_type: type[AnyAgent], settings: Any) -> int:
-    """Begins a run and trains to its end."""
-    algorithm = agent_type.algorithm
-    default = f"{re.sub('[/:]', '-', settings.benchmark)}-{algorithm}-seed{settings.seed}"
-    run = RunFolder(settings.run or Path("runs") / default, settings.retention)
+def train_from_settings(agent_type: type[AnyAgent], settings: Any, name: str | None = None) -> int:
+    """Begins a run and trains to its end.
+
+    Args:
+        agent_type: The algorithm.
+        settings: Of the run.
+        name: Of its folder, less the seed, where the settings give no path.
+    """
+    default = name or f"{re.sub('[/:]', '-', settings.benchmark)}-{agent_type.algorithm}"
+    folder = settings.run or Path("runs") / f"{default}-seed{settings.seed}"
+    run = RunFolder(folder, settings.retention)
     run.check_free()
     agent = make_agent(agent_type, settings)
     run.write_beginning(written_settings(agent_type, settings), agent.benchmark.manifest())

@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 import tyro
 
 from metarl.agent import Agent
-from metarl.cli.loading import load_run
 from metarl.cli.output import counting, say
 from metarl.errors import ConfigError, UnknownNameError
 from metarl.evaluation.evaluator import choose_tasks
@@ -24,6 +23,7 @@ from metarl.evaluation.video import (
     write_video,
 )
 from metarl.evaluation.video.writing import can_write_mp4
+from metarl.recipes.loading import load_run
 from metarl.seeding import Purpose, Stream
 from metarl.tasks import Task, TaskDistribution
 

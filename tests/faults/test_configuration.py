@@ -8,7 +8,7 @@ import yaml
 
 from metarl.agents import ALGORITHMS
 from metarl.cli import main
-from metarl.cli.settings import config_type
+from metarl.recipes.settings import config_type
 
 COUNT = 300
 

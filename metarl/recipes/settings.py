@@ -127,12 +127,12 @@ def config_type(agent_type: type[AnyAgent]) -> type[RunConfig]:
     return made
 
 
-def read_settings(config: Mapping[str, Any], source: Path) -> tuple[type[AnyAgent], Any]:
+def read_settings(config: Mapping[str, Any], source: str | Path) -> tuple[type[AnyAgent], Any]:
     """Checks settings that were read from a file.
 
     Args:
         config: What :func:`written_settings` gave, perhaps edited.
-        source: The file, for messages.
+        source: The file, or what else they come from, for messages.
 
     Returns:
         The algorithm and its settings.

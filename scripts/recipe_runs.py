@@ -1,0 +1,67 @@
+"""Runs of a recipe: trained or gone on with, evaluated, each where its name says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from metarl.cli import main
+from metarl.cli.loading import Split, load_evaluation
+from metarl.cli.resuming import run_name
+from metarl.errors import EvaluationError, RunChangedError
+from metarl.evaluation import Evaluation
+from metarl.evaluation.protocol import EvaluationProtocol
+from metarl.recipes import Recipe, load_run
+from metarl.runs import RunFolder
+
+ROOT = Path(__file__).resolve().parent.parent
+CORES = os.cpu_count() or 1
+
+
+def run_folder(recipe: Recipe, variant: str, seed: int, runs: Path) -> Path:
+    """Where one run lies."""
+    return runs / f"{run_name(recipe.name, variant)}-seed{seed}"
+
+
+def train_or_resume(recipe: Recipe, variant: str, seed: int, runs: Path, workers: int) -> int:
+    """Trains one run, or what is left of it; returns the exit code.
+
+    Raises:
+        RunChangedError: If there is a run with other settings in its place.
+    """
+    path = run_folder(recipe, variant, seed, runs)
+    run = RunFolder(path)
+    processes = ["--num-workers", str(workers)]
+    if not run.checkpoints():
+        shutil.rmtree(path, ignore_errors=True)  # interrupted before its first checkpoint
+        words = ["train", "--recipe", recipe.name, "--variant", variant, "--seed", str(seed)]
+        return main([*words, "--run", str(path), *processes])
+    if not recipe.agrees_with(run.config(), variant):
+        raise RunChangedError(f"{path}: was trained with other settings than the recipe's.")
+    _, settings = recipe.settings(variant)
+    if load_run(path).num_timesteps >= settings.total_timesteps:
+        return 0
+    steps = ["--total-timesteps", str(settings.total_timesteps)]
+    return main(["train", "--resume", str(path), *steps, *processes])
+
+
+def evaluate_run(path: Path, protocol: EvaluationProtocol, split: Split, workers: int) -> int:
+    """Evaluates a run's newest checkpoint, if that isn't done already; returns the exit code."""
+    try:
+        done = load_evaluation(path, split)
+    except EvaluationError:
+        pass
+    else:
+        if done.protocol == protocol and is_of_newest_checkpoint(done, path):
+            return 0
+    words = ["evaluate", str(path), "--num-workers", str(workers), "--split", split]
+    for name, value in protocol.model_dump(mode="json", exclude_defaults=True).items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    return main(words)
+
+
+def is_of_newest_checkpoint(evaluation: Evaluation, path: Path) -> bool:
+    """Whether a run hasn't gone on since it was evaluated."""
+    newest = RunFolder(path).latest_checkpoint().name
+    return newest == f"iteration-{int(evaluation.header.subject['iteration']):06d}"
