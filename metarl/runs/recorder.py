@@ -12,6 +12,7 @@ from metarl.agent import Agent
 from metarl.errors import ConfigError, DiskError
 from metarl.runs.events import EventFile
 from metarl.runs.folder import RunFolder
+from metarl.runs.memory import peak_memory_mib
 from metarl.runs.metrics import MetricsTable
 
 LOG = logging.getLogger(__name__)
@@ -67,7 +68,8 @@ class RunRecorder:
         Raises:
             DiskError: If the disk fails and the policy is to stop.
         """
-        self._rows.append(dict(figures))
+        figures = {**figures, **_memory()}
+        self._rows.append(figures)
         self._board.add(figures)
         self._checkpoint_is_due |= agent.iteration % self.checkpoint_every == 0
         self._attempt(lambda: self._write(agent, figures))
@@ -133,6 +135,11 @@ class RunRecorder:
             LOG.warning("%s can be written again; nothing was lost", self.run.path)
         self._failing = False
         return True
+
+
+def _memory() -> dict[str, float]:
+    peak = peak_memory_mib()
+    return {} if peak is None else {"memory/peak_mib": peak}
 
 
 class _Board:

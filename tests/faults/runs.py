@@ -44,7 +44,7 @@ def outcome_of(run: Path) -> Outcome:
     newest = max((run / "checkpoints").glob("iteration-*"))
     with (run / "metrics.csv").open(newline="") as file:
         rows = [
-            {name: value for name, value in row.items() if not name.startswith("time/")}
+            {k: value for k, value in row.items() if not k.startswith(("time/", "memory/"))}
             for row in csv.DictReader(file)
         ]
     config = yaml.safe_load((run / "config.yaml").read_text())

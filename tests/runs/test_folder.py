@@ -150,7 +150,7 @@ def test_a_run_without_checkpoint_says_so(run):
 def test_metrics_are_one_line_per_iteration_with_the_iteration_first(run):
     record(run, 1, 3)
     rows = metrics(run)
-    assert list(rows[0]) == ["iteration", "timesteps", "outer/kl", "post/return"]
+    assert list(rows[0]) == ["iteration", "timesteps", "memory/peak_mib", "outer/kl", "post/return"]
     assert [float(row["iteration"]) for row in rows] == [1, 2, 3]
     assert [float(row["post/return"]) for row in rows] == [-1.5, -3.0, -4.5]
 
@@ -193,7 +193,7 @@ def test_a_run_killed_while_it_wrote_metrics_resumes(run, torn):
 def test_tensorboard_reads_every_figure_at_its_timestep(run):
     record(run, 1, 3)
     events = EventAccumulator(str(run.path / "tensorboard")).Reload()
-    assert set(events.Tags()["scalars"]) == {"post/return", "outer/kl"}
+    assert set(events.Tags()["scalars"]) == {"memory/peak_mib", "post/return", "outer/kl"}
     assert scalars(run, "post/return") == [(100, -1.5), (200, -3.0), (300, -4.5)]
 
 
