@@ -29,6 +29,7 @@ from metarl.cli.training import train, training_command
 from metarl.cli.video import make_video
 from metarl.config import checks_put_off
 from metarl.errors import ConfigError, MetarlError
+from metarl.recipes.loading import load_run
 from metarl.recipes.settings import config_type
 
 __all__ = ["COMMANDS", "config_type", "evaluate_run", "load_run", "main", "train"]
