@@ -27,8 +27,8 @@ class MAMLConfig(GradientInnerConfig):
 class MAML(MetaPolicyGradient[MAMLConfig]):
     """MAML-TRPO, model-agnostic meta-learning (Finn et al. 2017).
 
-    The arguments are those of :class:`~metarl.agents.meta_policy_gradient.MetaPolicyGradient`, the
-    settings those of :class:`MAMLConfig`.
+    The arguments are those of :class:`~metarl.agents.gradient_agent.GradientAgent`, the settings
+    those of :class:`MAMLConfig`.
     """
 
     algorithm = "maml"
