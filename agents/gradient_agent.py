@@ -245,6 +245,10 @@ class GradientAgent(Agent, Generic[ConfigT]):
         )
         return MetaLearner(policy, adapter.to(self.device))
 
+    def _adapter_generator(self) -> torch.Generator:
+        """Source of the adapter's own initial values; each call draws them anew, and the same."""
+        return self._stream.child(Purpose.INITIALISATION, 1).torch()
+
     @property
     def _inner_loss(self) -> Loss:
         return INNER_LOSSES[self.config.inner_loss]

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from metarl.adaptation import Adapter
 from metarl.policies import Policy
-from metarl.seeding import Purpose
 
 from .adapters.learned_optimiser import LearnedOptimiserAdapter
 from .meta_policy_gradient import MetaPolicyGradient
@@ -47,6 +46,6 @@ class LearnedOptimiser(MetaPolicyGradient[LearnedOptimiserConfig]):
             output_scale=self.config.output_scale,
             gradient_lr=self.config.gradient_lr,
             first_order=self.config.first_order,
-            generator=self._stream.child(Purpose.INITIALISATION, 1).torch(),
+            generator=self._adapter_generator(),
             **common,
         )

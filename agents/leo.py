@@ -9,7 +9,6 @@ from pydantic import Field
 
 from metarl.adaptation import Adapter
 from metarl.policies import Policy
-from metarl.seeding import Purpose
 
 from .adapters.leo import LEOAdapter
 from .meta_policy_gradient import MetaPolicyGradient
@@ -51,6 +50,6 @@ class LEO(MetaPolicyGradient[LEOConfig]):
             latent_steps=config.latent_steps,
             finetuning_lr=config.finetuning_lr,
             encoder_size=config.encoder_size,
-            generator=self._stream.child(Purpose.INITIALISATION, 1).torch(),
+            generator=self._adapter_generator(),
             **common,
         )

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from metarl.adaptation import Adapter
 from metarl.policies import Policy
-from metarl.seeding import Purpose
 
 from .adapters.lstm_meta_learner import LSTMMetaLearnerAdapter
 from .meta_policy_gradient import MetaPolicyGradient
@@ -43,6 +42,6 @@ class LSTMMetaLearner(MetaPolicyGradient[LSTMMetaLearnerConfig]):
             initial_forget=self.config.initial_forget,
             hidden_size=self.config.hidden_size,
             first_order=self.config.first_order,
-            generator=self._stream.child(Purpose.INITIALISATION, 1).torch(),
+            generator=self._adapter_generator(),
             **common,
         )

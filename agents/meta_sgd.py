@@ -8,7 +8,6 @@ from pydantic import Field
 
 from metarl.adaptation import Adapter
 from metarl.policies import Policy
-from metarl.seeding import Purpose
 
 from .adapters.meta_sgd import MetaSGDAdapter
 from .meta_policy_gradient import MetaPolicyGradient
@@ -40,6 +39,6 @@ class MetaSGD(MetaPolicyGradient[MetaSGDConfig]):
             policy,
             self.config.inner_lr,
             spread=self.config.inner_lr_spread,
-            generator=self._stream.child(Purpose.INITIALISATION, 1).torch(),
+            generator=self._adapter_generator(),
             **common,
         )

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from metarl.adaptation import Adapter
 from metarl.policies import Policy
-from metarl.seeding import Purpose
 
 from .adapters.meta_weight_net import MetaWeightNetAdapter
 from .meta_policy_gradient import MetaPolicyGradient
@@ -36,6 +35,6 @@ class MetaWeightNet(MetaPolicyGradient[MetaWeightNetConfig]):
             policy,
             self.config.rate(testing=testing),
             hidden_size=self.config.weight_net_size,
-            generator=self._stream.child(Purpose.INITIALISATION, 1).torch(),
+            generator=self._adapter_generator(),
             **common,
         )
