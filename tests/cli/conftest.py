@@ -5,23 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from metarl.cli import main
+from .commands import ITERATION, TINY, plain, run_main
 
 QUICK = ("--preset", "quick", "--num-workers", "0")
 
 
 def train(path: Path, *arguments: object) -> Path:
-    tiny = (
-        *("train", "maml", "--benchmark", "navigation", "--max-episode-steps", "6"),
-        *("--meta-batch-size", "3", "--episodes-per-task", "2", "--hidden-sizes", "4"),
-        *("--num-workers", "0", "--total-timesteps", "144"),
-    )
-    assert main([*tiny, "--run", str(path), *map(str, arguments)]) == 0
+    total = ("--total-timesteps", 2 * ITERATION)
+    assert run_main(*TINY, *total, "--run", path, *arguments) == 0
     return path
 
 
 def evaluate(path: Path, *arguments: object) -> None:
-    assert main(["evaluate", str(path), *QUICK, *map(str, arguments)]) == 0
+    assert run_main("evaluate", path, *QUICK, *arguments) == 0
 
 
 @pytest.fixture(scope="session")
@@ -46,11 +42,14 @@ def run(trained, tmp_path) -> Path:
 
 @pytest.fixture
 def refused(capsys):
-    """What a command that is refused says."""
+    """What a command that is refused says; its exit code must be 2."""
 
     def say(*arguments: object) -> str:
         capsys.readouterr()
-        assert main([str(argument) for argument in arguments]) == 2
-        return " ".join(capsys.readouterr().err.split())
+        assert run_main(*arguments) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert "Traceback" not in captured.err
+        return plain(captured.err)
 
     return say

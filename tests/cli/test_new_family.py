@@ -1,19 +1,13 @@
 import pytest
 
-from metarl import cli
 from metarl.cli.new_family import skeleton
 
-
-def run(*arguments):
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as leaving:
-        return leaving.code
+from .commands import run_main
 
 
 def test_a_family_is_written_under_the_name_given(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert run("new-family", "six_legs") == 0
+    assert run_main("new-family", "six_legs") == 0
     written = {path.name: path.read_text() for path in (tmp_path / "six_legs").iterdir()}
     assert written.keys() == {
         "README.md",
@@ -35,7 +29,7 @@ def test_nothing_is_overwritten(tmp_path, capsys):
     (tmp_path / "arm" / "arm.py").write_text("mine")
     (tmp_path / "file").write_text("mine")
     for name in ("arm", "file"):
-        assert run("new-family", name, "--folder", tmp_path) == 2
+        assert run_main("new-family", name, "--folder", tmp_path) == 2
         assert "exists already; choose another name" in capsys.readouterr().err
     assert (tmp_path / "arm" / "arm.py").read_text() == "mine"
     assert [path.name for path in (tmp_path / "arm").iterdir()] == ["arm.py"]
@@ -46,12 +40,12 @@ def test_nothing_is_overwritten(tmp_path, capsys):
     ["", "my-arm", "my arm", "MyArm", "1arm", "_arm", "class", "ärm", "../arm", "a.b", "json"],
 )
 def test_what_is_no_name_of_a_module_is_refused(tmp_path, capsys, name):
-    assert run("new-family", name, "--folder", tmp_path) == 2
+    assert run_main("new-family", name, "--folder", tmp_path) == 2
     assert f"name: got {name!r}; " in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["metarl", "test"])
 def test_names_that_would_hide_a_module_are_refused(tmp_path, capsys, name):
-    assert run("new-family", name, "--folder", tmp_path) == 2
+    assert run_main("new-family", name, "--folder", tmp_path) == 2
     assert "a module of this name is there already" in capsys.readouterr().err

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from metarl.cli import main
 from metarl.cli.reporting import read_metrics
 from metarl.errors import CheckpointError
 from metarl.evaluation import Evaluation
 
-TINY = [
-    *("train", "maml", "--benchmark", "navigation", "--max-episode-steps", "6"),
-    *("--meta-batch-size", "3", "--episodes-per-task", "2", "--hidden-sizes", "4"),
-    *("--num-workers", "0", "--total-timesteps", "100"),
-]
+from .commands import TINY, run_main
+
 EVALUATE = ["--num-tasks", 4, "--num-adaptation-steps", 1, "--adaptation-episodes", 2]
 
 
@@ -28,29 +25,13 @@ def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("metarl.evaluation.report.page.png", lambda _: b"PNG")
 
 
-def run_main(*arguments: object) -> object:
-    try:
-        return main([str(argument) for argument in arguments])
-    except SystemExit as leaving:
-        return leaving.code
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """What a command that is refused says; its exit code must be 2."""
-    capsys.readouterr()
-    assert run_main(*arguments) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    return " ".join(captured.err.split())
-
-
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seeds and an oracle; don't change it."""
     folder = tmp_path_factory.mktemp("runs")
     for seed in (0, 1):
         run = folder / f"seed{seed}"
-        assert run_main(*TINY, "--seed", seed, "--run", run) == 0
+        assert run_main(*TINY, "--total-timesteps", 100, "--seed", seed, "--run", run) == 0
         evaluate = ("evaluate", run, *EVALUATE, "--num-workers", 0)
         assert run_main(*evaluate, "--controls", "untrained") == 0
     assert run_main("oracle", folder / "seed0", "--num-workers", 0) == 0
@@ -124,44 +105,46 @@ def test_the_oracle_stands_beside_the_run_s_own_rows(evaluated: Path) -> None:
     assert oracle.header.subject["algorithm"] == "ppo, goal observed"
 
 
-def test_the_oracle_is_trained_once(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_oracle_is_trained_once(
+    run: Path, refused: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_main("oracle", run, "--num-workers", 0, "--total-timesteps", 50) == 0
     assert "training" not in capsys.readouterr().out
-    said = refused(capsys, "oracle", run, "--total-timesteps", 10**9)
+    said = refused("oracle", run, "--total-timesteps", 10**9)
     assert "total_timesteps" in said
     assert "remove it to train another" in said
 
 
-def test_what_is_not_evaluated_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_evaluated_is_refused(run: Path, refused: Callable[..., str]) -> None:
     shutil.rmtree(run / "evaluation")
     for command in ("report", "oracle"):
-        said = refused(capsys, command, run)
+        said = refused(command, run)
         assert "EvaluationError" in said
         assert f"metarl evaluate {run}" in said
 
 
-def test_what_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "is no run folder" in refused(capsys, "report", tmp_path)
-    assert "got none" in refused(capsys, "report")
+def test_what_is_no_run_is_refused(tmp_path: Path, refused: Callable[..., str]) -> None:
+    assert "is no run folder" in refused("report", tmp_path)
+    assert "got none" in refused("report")
 
 
-def test_damaged_rows_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_rows_are_refused(run: Path, refused: Callable[..., str]) -> None:
     with (run / "evaluation" / "test" / "rows.csv").open("a") as file:
         file.write("more\n")
-    assert "rows.csv: is damaged" in refused(capsys, "report", run)
+    assert "rows.csv: is damaged" in refused("report", run)
 
 
-def test_tasks_of_another_manifest_are_refused(
-    run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tasks_of_another_manifest_are_refused(run: Path, refused: Callable[..., str]) -> None:
     manifest = json.loads((run / "manifest.json").read_text())
     (run / "manifest.json").write_text(json.dumps({**manifest, "digest": "ffff"}))
-    said = refused(capsys, "report", run)
+    said = refused("report", run)
     assert "ManifestMismatchError" in said
     assert "ffff" in said
 
 
-def test_traces_are_drawn(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_traces_are_drawn(
+    run: Path, refused: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_main("trace", run, "--num-tasks", 2) == 0
     assert "trace of 2 tasks" in capsys.readouterr().out
     lines = json.loads((run / "evaluation" / "test" / "trace.json").read_text())
@@ -172,18 +155,16 @@ def test_traces_are_drawn(run: Path, capsys: pytest.CaptureFixture[str]) -> None
     page = (run / "report.html").read_text()
     assert "Divergence from the start" in page
     assert f"metarl trace {run}" in page
-    assert "num_tasks: got 0" in refused(capsys, "trace", run, "--num-tasks", 0)
+    assert "num_tasks: got 0" in refused("trace", run, "--num-tasks", 0)
 
 
-def test_other_files_than_pages_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "must end in .html" in refused(capsys, "report", run, "--output", "report.pdf")
+def test_other_files_than_pages_are_refused(run: Path, refused: Callable[..., str]) -> None:
+    assert "must end in .html" in refused("report", run, "--output", "report.pdf")
 
 
-def test_a_damaged_table_of_metrics_is_refused(
-    run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_table_of_metrics_is_refused(run: Path, refused: Callable[..., str]) -> None:
     (run / "metrics.csv").write_text("timesteps,pre/return\n100,abc\n")
-    assert "metrics.csv: can't be read" in refused(capsys, "report", run)
+    assert "metrics.csv: can't be read" in refused("report", run)
 
 
 def test_metrics_are_columns_of_numbers(tmp_path: Path) -> None:

@@ -9,15 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from metarl.cli import main, video
+from metarl.cli import video
 from metarl.errors import ConfigError, UnknownNameError
 from metarl.tasks import Benchmark, FiniteTaskDistribution, Task
 
-TINY = [
-    *("train", "maml", "--benchmark", "navigation", "--max-episode-steps", "6"),
-    *("--meta-batch-size", "3", "--episodes-per-task", "2", "--hidden-sizes", "4"),
-    *("--num-workers", "0", "--total-timesteps", "1"),
-]
+from .commands import TINY, run_main
 
 
 class Several(FiniteTaskDistribution):
@@ -27,17 +23,10 @@ class Several(FiniteTaskDistribution):
         raise NotImplementedError
 
 
-def run_main(*arguments: object) -> object:
-    try:
-        return main([str(argument) for argument in arguments])
-    except SystemExit as leaving:
-        return leaving.code
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "run"
-    assert run_main(*TINY, "--run", path) == 0
+    assert run_main(*TINY, "--total-timesteps", 1, "--run", path) == 0
     return path
 
 
