@@ -1,4 +1,4 @@
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import gymnasium
 import numpy as np
@@ -7,52 +7,15 @@ import torch
 from gymnasium import spaces
 
 from metarl.envs.navigation import NavigationTasks
-from metarl.errors import ConfigError, TaskError
-from metarl.policies import Policy, make_mlp_policy
+from metarl.errors import ConfigError
+from metarl.policies import make_mlp_policy
 from metarl.rollouts import Job, JobResult
 from metarl.rollouts.collector import Collector
-from metarl.seeding import Stream
 from metarl.spaces import clip_actions
-from stub_envs import RecurrentPolicy, StubTasks, mixed_tasks, stub_task
+from stub_envs import StubTasks, mixed_tasks, stub_task
+from tests.rollouts.stub_jobs import HORIZON, arrays, assert_same, job_for, policy_for, run_one
 
-HORIZON = 6
 KINDS = [(o, a) for o in ("box", "discrete", "dict") for a in ("box", "discrete")]
-
-
-def policy_for(distribution: StubTasks) -> Policy:
-    return make_mlp_policy(
-        distribution.observation_space,
-        distribution.action_space,
-        (8,),
-        generator=torch.Generator().manual_seed(0),
-    )
-
-
-def arrays(policy: Policy) -> dict[str, np.ndarray]:
-    return {name: value.numpy() for name, value in policy.params().items()}
-
-
-def job_for(task, policy, *, key=0, num_episodes=3, **settings) -> Job:
-    return Job(task, arrays(policy), Stream(0, (key,)), num_episodes, **settings)
-
-
-def run_one(task, distribution=None, policy=None, **settings) -> JobResult:
-    distribution = distribution or StubTasks(horizon=HORIZON)
-    policy = policy or policy_for(distribution)
-    collector = Collector(distribution, policy)
-    (result,) = collector.run([job_for(task, policy, **settings)])
-    collector.close()
-    return result
-
-
-def assert_same(one: JobResult, other: JobResult) -> None:
-    for field in fields(JobResult):
-        left, right = getattr(one, field.name), getattr(other, field.name)
-        if left is None or right is None:
-            assert left is right, field.name
-        else:
-            assert left.dtype == right.dtype, field.name
-            assert np.array_equal(left, right), field.name
 
 
 @dataclass(frozen=True)
@@ -248,50 +211,6 @@ def test_the_policy_given_is_left_alone():
     assert all(np.array_equal(before[name], value) for name, value in arrays(policy).items())
 
 
-def test_a_recurrent_policy_carries_its_state_from_step_to_step():
-    policy = RecurrentPolicy(3, 2)
-    result = run_one(stub_task(), policy=policy)
-    assert result.initial_state.tolist() == [[0.0]] * 3
-    assert result.final_state.tolist() == [[float(HORIZON)]] * 3
-    state = torch.from_numpy(result.initial_state)
-    for step in range(HORIZON):
-        with torch.no_grad():
-            dist_params, state = policy(torch.from_numpy(result.observations[:, step]), state)
-        assert np.array_equal(dist_params.numpy(), result.dist_params[:, step])
-
-
-def test_the_final_state_is_that_after_each_episodes_last_step():
-    result = run_one(stub_task(lengths=[1, 7]), policy=RecurrentPolicy(3, 2), num_episodes=8)
-    lengths = result.mask.sum(axis=1)
-    assert len(set(lengths.tolist())) > 2
-    assert result.final_state[:, 0].tolist() == lengths.tolist()
-
-
-def test_a_final_state_carries_a_trial_on():
-    policy = RecurrentPolicy(3, 2)
-    first = run_one(stub_task(lengths=[2, 4]), policy=policy)
-    second = run_one(stub_task(), policy=policy, key=1, state=first.final_state)
-    assert np.array_equal(second.initial_state, first.final_state)
-    assert np.array_equal(second.final_state, first.final_state + HORIZON)
-    fresh = run_one(stub_task(), policy=policy, key=1)
-    assert not np.array_equal(second.dist_params, fresh.dist_params)
-
-
-def test_the_state_of_a_job_does_not_depend_on_what_runs_beside_it():
-    policy = RecurrentPolicy(3, 2)
-    jobs = [job_for(task, policy, key=key) for key, task in enumerate(mixed_tasks())]
-    alone = Collector(StubTasks(), policy).run(jobs)
-    together = Collector(StubTasks(tasks_per_vec=4), policy).run(jobs)
-    for one, other in zip(alone, together, strict=True):
-        assert_same(one, other)
-
-
-def test_a_stateless_policy_has_no_state():
-    result = run_one(stub_task())
-    assert result.initial_state is None
-    assert result.final_state is None
-
-
 def test_no_jobs_have_no_results():
     distribution = StubTasks()
     assert Collector(distribution, policy_for(distribution)).run([]) == []
@@ -321,68 +240,6 @@ def test_parameters_of_other_shapes_are_refused(shape):
     job.params["log_std"] = np.zeros(shape, dtype=np.float32)
     with pytest.raises(ConfigError, match=r"params: log_std has shape .*; the policy's has \(2,\)"):
         Collector(StubTasks(), policy).run([job])
-
-
-def test_environments_are_kept_from_job_to_job():
-    distribution = StubTasks(retasks=True)
-    policy = policy_for(distribution)
-    collector = Collector(distribution, policy)
-    for key in range(4):
-        collector.run([job_for(stub_task(value=key), policy, key=key, num_episodes=2)])
-    assert len(distribution.made) == 2
-    assert not any(env.closed for env in distribution.made)
-    collector.close()
-    collector.close()
-    assert all(env.closed for env in distribution.made)
-
-
-def test_environments_of_many_shapes_do_not_pile_up():
-    distribution = StubTasks()
-    policy = policy_for(distribution)
-    collector = Collector(distribution, policy)
-    for num_episodes in range(1, 7):
-        collector.run([job_for(stub_task(), policy, num_episodes=num_episodes)])
-    still_open = [env for env in distribution.made if not env.closed]
-    assert len(still_open) == 4 + 5 + 6
-    collector.close()
-    assert all(env.closed for env in distribution.made)
-
-
-def test_vector_environments_that_cannot_be_moved_are_replaced():
-    class Immovable(gymnasium.vector.VectorWrapper):
-        set_tasks = None
-
-    class Own(StubTasks):
-        def make_vec(self, tasks, num_envs_per_task):
-            return Immovable(super().make_vec(tasks, num_envs_per_task))
-
-    distribution = Own()
-    policy = policy_for(distribution)
-    collector = Collector(distribution, policy)
-    jobs = [job_for(task, policy, key=key) for key, task in enumerate(mixed_tasks())]
-    results = [collector.run([job])[0] for job in jobs]
-    assert [env.closed for env in distribution.made] == [True] * 3 * 6 + [False] * 3
-    for result, expected in zip(results, Collector(StubTasks(), policy).run(jobs), strict=True):
-        assert_same(result, expected)
-
-
-def test_a_task_that_cannot_be_made_leaves_no_environment_open():
-    class Choosy(StubTasks):
-        def make_env(self, task, render_mode=None):
-            if task.family == "odd":
-                raise TaskError("no such family here")
-            return super().make_env(task, render_mode)
-
-    distribution = Choosy()
-    policy = policy_for(distribution)
-    collector = Collector(distribution, policy)
-    (good,) = collector.run([job_for(stub_task(), policy)])
-    with pytest.raises(TaskError, match="no such family"):
-        collector.run([job_for(stub_task("odd"), policy)])
-    (again,) = collector.run([job_for(stub_task(), policy)])
-    assert_same(again, good)
-    collector.close()
-    assert all(env.closed for env in distribution.made)
 
 
 @pytest.mark.parametrize("tasks_per_vec", [1, 3])

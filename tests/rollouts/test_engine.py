@@ -10,15 +10,10 @@ from metarl.rollouts import Job, RolloutEngine, SerialExecutor
 from metarl.seeding import Stream
 from metarl.types import Trajectories
 from stub_envs import RecurrentPolicy, StubTasks, mixed_tasks, stub_task
+from tests.rollouts.stub_jobs import POLICY
 
 TASKS = list(mixed_tasks())
 STREAM = Stream(3, (1, 4))
-POLICY = make_mlp_policy(
-    StubTasks().observation_space,
-    StubTasks().action_space,
-    (16, 16),
-    generator=torch.Generator().manual_seed(0),
-)
 
 
 @pytest.fixture
