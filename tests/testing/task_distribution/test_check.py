@@ -4,7 +4,8 @@ import time
 import numpy as np
 import pytest
 
-from broken_envs import HORIZON, OTHERS, TWELVE, LeakedTask, SlowStep, SparseReward, Winds
+from broken_envs import OTHERS, TWELVE, LeakedTask, SlowStep, SparseReward, Winds
+from broken_envs.sound import HORIZON
 from metarl.envs import make_benchmark
 from metarl.errors import ConfigError, UnknownNameError
 from metarl.tasks import Benchmark
