@@ -21,12 +21,10 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
-from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
 
 from metarl.errors import ConfigError, InvalidActionError, TaskError
 from metarl.tasks import Benchmark, Task, TaskDistribution
+from metarl.vector import TaskVectorEnv, seed_of_each_row
 
 FAMILY = "tabular-mdp"
 
@@ -49,7 +47,7 @@ class MDP:
     bernoulli: bool = False
 
 
-class TabularVectorEnv(VectorEnv[Any, Any, Any]):
+class TabularVectorEnv(TaskVectorEnv):
     """Many MDPs of one size at once; rows are task-major.
 
     All that is random in an episode is drawn at its reset, row by row, from the row's generator.
@@ -61,8 +59,6 @@ class TabularVectorEnv(VectorEnv[Any, Any, Any]):
         max_episode_steps: Horizon.
     """
 
-    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
-
     def __init__(
         self,
         tasks: Sequence[Task],
@@ -70,16 +66,12 @@ class TabularVectorEnv(VectorEnv[Any, Any, Any]):
         read: Callable[[Task], MDP],
         max_episode_steps: int,
     ) -> None:
-        self.num_envs = len(tasks) * num_envs_per_task
-        self.max_episode_steps = max_episode_steps
-        self._num_envs_per_task = num_envs_per_task
-        self._read = read
         num_states, num_actions = read(tasks[0]).rewards.shape
-        self.single_observation_space = spaces.Discrete(num_states)
-        self.single_action_space = spaces.Discrete(num_actions)
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-        self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._rngs: list[np.random.Generator | None] = [None] * self.num_envs
+        super().__init__(
+            len(tasks), num_envs_per_task, spaces.Discrete(num_states), spaces.Discrete(num_actions)
+        )
+        self.max_episode_steps = max_episode_steps
+        self._read = read
         self._luck = np.zeros((self.num_envs, max_episode_steps, 2))
         self._states: States = np.zeros(self.num_envs, dtype=np.int64)
         self._step_counts = np.full(self.num_envs, max_episode_steps)
@@ -91,11 +83,7 @@ class TabularVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             TaskError: If there are more or fewer tasks than blocks, or one is malformed.
         """
-        if len(tasks) * self._num_envs_per_task != self.num_envs:
-            raise TaskError(
-                f"tasks: got {len(tasks)}; rows are there for "
-                f"{self.num_envs // self._num_envs_per_task}."
-            )
+        self._check_number(tasks)
         mdps = [self._read(task) for task in tasks]
         self._bernoulli = mdps[0].bernoulli
         self._rewards = np.array([mdp.rewards for mdp in mdps])
@@ -109,13 +97,10 @@ class TabularVectorEnv(VectorEnv[Any, Any, Any]):
         options: dict[str, Any] | None = None,
     ) -> tuple[States, dict[str, Any]]:
         """Puts rows back to state 0: all, or those of ``options["reset_mask"]``."""
-        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, dtype=np.bool_))
+        mask = self._reset_mask(options)
+        seeds = seed_of_each_row(seed, self.num_envs)
         for row in np.flatnonzero(mask).tolist():
-            own = seed + row if isinstance(seed, int) else None if seed is None else seed[row]
-            rng = self._rngs[row]
-            if own is not None or rng is None:
-                rng, _ = seeding.np_random(own)
-                self._rngs[row] = rng
+            rng = self._generator(row, seeds[row])
             self._luck[row, :, 0] = rng.random(self.max_episode_steps)
             self._luck[row, :, 1] = (rng.random if self._bernoulli else rng.standard_normal)(
                 self.max_episode_steps

@@ -1,4 +1,4 @@
-"""A vector environment whose ended rows wait for the next reset."""
+"""Vector environments of many tasks, whose ended rows wait for the next reset."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
+from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
-from metarl.errors import TaskError
+from metarl.errors import InvalidActionError, TaskError
 from metarl.spaces import check_shape
 
 if TYPE_CHECKING:
@@ -38,12 +39,82 @@ class DeferredVectorEnv(Protocol):
         ...
 
 
-class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
-    """Steps one environment after another, each until its episode ends.
+class TaskVectorEnv(VectorEnv[Any, Any, Any]):
+    """What vector environments of many tasks share; rows lie in blocks of one task each.
 
     Gymnasium's own vector environments either start the next episode at once or insist that no
     row has ended. Meta-learning counts whole episodes, so here a row that has ended keeps its last
     observation, gets reward 0 and isn't stepped until :meth:`reset`.
+
+    Args:
+        num_tasks: Blocks of rows.
+        num_envs_per_task: Rows in each block; row ``i`` belongs to task ``i // num_envs_per_task``.
+        observation_space: Space of one row's observations.
+        action_space: Space of one row's actions.
+    """
+
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
+
+    def __init__(
+        self,
+        num_tasks: int,
+        num_envs_per_task: int,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+    ) -> None:
+        self.num_envs = num_tasks * num_envs_per_task
+        self.single_observation_space = observation_space
+        self.single_action_space = action_space
+        self.observation_space = batch_space(observation_space, self.num_envs)
+        self.action_space = batch_space(action_space, self.num_envs)
+        self._num_envs_per_task = num_envs_per_task
+        self._rngs: list[np.random.Generator | None] = [None] * self.num_envs
+
+    def _check_number(self, tasks: Sequence[Task]) -> None:
+        """Checks that there is one task for each block of rows.
+
+        Raises:
+            TaskError: If there are more or fewer.
+        """
+        if len(tasks) * self._num_envs_per_task != self.num_envs:
+            raise TaskError(
+                f"tasks: got {len(tasks)}; this vector environment holds "
+                f"{self.num_envs // self._num_envs_per_task}."
+            )
+
+    def _reset_mask(self, options: dict[str, Any] | None) -> npt.NDArray[np.bool_]:
+        """Which rows to reset: all, or those of ``options["reset_mask"]``, ``[N]``."""
+        mask: npt.NDArray[np.bool_] = (options or {}).get(
+            "reset_mask", np.ones(self.num_envs, dtype=np.bool_)
+        )
+        return mask
+
+    def _generator(self, row: int, seed: int | None) -> np.random.Generator:
+        """A row's own generator: begun anew by a seed, as Gymnasium's environments do it."""
+        rng = self._rngs[row]
+        if seed is not None or rng is None:
+            rng, _ = seeding.np_random(seed)
+            self._rngs[row] = rng
+        return rng
+
+    def _check_actions(self, actions: npt.NDArray[Any]) -> None:
+        """Checks the rows of a ``Box`` space's actions.
+
+        Raises:
+            InvalidActionError: If one isn't finite, or they have the wrong shape.
+        """
+        if actions.shape != self.action_space.shape:
+            raise InvalidActionError(
+                f"action: got shape {actions.shape}; must be {self.action_space.shape}."
+            )
+        finite = np.isfinite(actions).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            raise InvalidActionError(f"action: row {row} is {actions[row]}; must be finite.")
+
+
+class EpisodeVectorEnv(TaskVectorEnv):
+    """Steps one environment after another, each until its episode ends.
 
     Args:
         tasks: One task per block of rows.
@@ -53,8 +124,6 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
         observation_space: Space of one row's observations.
         action_space: Space of one row's actions.
     """
-
-    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
 
     def __init__(
         self,
@@ -66,12 +135,7 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
         observation_space: spaces.Space[Any],
         action_space: spaces.Space[Any],
     ) -> None:
-        self.num_envs = len(tasks) * num_envs_per_task
-        self.single_observation_space = observation_space
-        self.single_action_space = action_space
-        self.observation_space = batch_space(observation_space, self.num_envs)
-        self.action_space = batch_space(action_space, self.num_envs)
-        self._num_envs_per_task = num_envs_per_task
+        super().__init__(len(tasks), num_envs_per_task, observation_space, action_space)
         self._make_env = make_env
         self._retask = retask
         self._tasks = [task for task in tasks for _ in range(num_envs_per_task)]
@@ -88,11 +152,7 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             TaskError: If the number of tasks isn't the one this was built for.
         """
-        if len(tasks) * self._num_envs_per_task != self.num_envs:
-            raise TaskError(
-                f"tasks: got {len(tasks)}; this vector environment holds "
-                f"{self.num_envs // self._num_envs_per_task}."
-            )
+        self._check_number(tasks)
         self._tasks = [task for task in tasks for _ in range(self._num_envs_per_task)]
         for row, task in enumerate(self._tasks):
             if not self._retask(self.envs[row], task):
@@ -106,9 +166,9 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
         options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode in every row, or in those of ``options["reset_mask"]``."""
-        seeds = _per_row(seed, self.num_envs)
-        options = dict(options or {})
-        mask = options.pop("reset_mask", np.ones(self.num_envs, dtype=np.bool_))
+        seeds = seed_of_each_row(seed, self.num_envs)
+        mask = self._reset_mask(options)
+        options = {key: value for key, value in (options or {}).items() if key != "reset_mask"}
         infos: dict[str, Any] = {}
         for row in np.flatnonzero(mask).tolist():
             self._seeds[row] = seeds[row]
@@ -173,7 +233,8 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
         )
 
 
-def _per_row(seed: int | Sequence[int | None] | None, rows: int) -> Sequence[int | None]:
+def seed_of_each_row(seed: int | Sequence[int | None] | None, rows: int) -> Sequence[int | None]:
+    """The seeds of rows: one for each as given, or from one number on, as Gymnasium counts."""
     if seed is None:
         return [None] * rows
     return [seed + row for row in range(rows)] if isinstance(seed, int) else seed

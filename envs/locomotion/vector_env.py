@@ -7,13 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
 
 from metarl.envs.physics import ModelEditor, changes_of
-from metarl.errors import InvalidActionError, TaskError
 from metarl.tasks import Task
+from metarl.vector import TaskVectorEnv, seed_of_each_row
 
 from .families import Family
 from .objectives import total_reward
@@ -21,7 +18,7 @@ from .robot import FloatArray
 from .worlds import Worlds
 
 
-class LocomotionVectorEnv(VectorEnv[Any, Any, Any]):
+class LocomotionVectorEnv(TaskVectorEnv):
     """Steps every row's world with the bits of Gymnasium's own environment.
 
     Rows whose episode has ended keep their last observation, get reward 0 and wait for
@@ -35,8 +32,6 @@ class LocomotionVectorEnv(VectorEnv[Any, Any, Any]):
         max_episode_steps: Horizon.
     """
 
-    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
-
     def __init__(
         self,
         family: Family,
@@ -45,17 +40,13 @@ class LocomotionVectorEnv(VectorEnv[Any, Any, Any]):
         max_episode_steps: int,
     ) -> None:
         reference = family.robot.reference
+        super().__init__(
+            len(tasks), num_envs_per_task, reference.observation_space, reference.action_space
+        )
         self.family = family
-        self.num_envs = len(tasks) * num_envs_per_task
-        self.single_observation_space = reference.observation_space
-        self.single_action_space = reference.action_space
-        self.observation_space = batch_space(reference.observation_space, self.num_envs)
-        self.action_space = batch_space(reference.action_space, self.num_envs)
         self.max_episode_steps = max_episode_steps
-        self._num_envs_per_task = num_envs_per_task
         self._worlds = Worlds(family.robot, self.num_envs)
         self._editor = ModelEditor(reference.model, reference.fullpath)
-        self._rngs: list[np.random.Generator | None] = [None] * self.num_envs
         self._observations = np.zeros(self.observation_space.shape or ())
         self._step_counts = np.zeros(self.num_envs, dtype=np.int64)
         self._terminations = np.zeros(self.num_envs, dtype=np.bool_)
@@ -68,11 +59,7 @@ class LocomotionVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             TaskError: If there are more or fewer tasks than blocks, or one is another family's.
         """
-        if len(tasks) * self._num_envs_per_task != self.num_envs:
-            raise TaskError(
-                f"tasks: got {len(tasks)}; this vector environment holds "
-                f"{self.num_envs // self._num_envs_per_task}."
-            )
+        self._check_number(tasks)
         goals = np.array([self.family.goal_of(task) for task in tasks])
         self._goals = np.repeat(goals, self._num_envs_per_task, axis=0)
         if self.family.varies:
@@ -88,10 +75,10 @@ class LocomotionVectorEnv(VectorEnv[Any, Any, Any]):
         options: dict[str, Any] | None = None,
     ) -> tuple[FloatArray, dict[str, Any]]:
         """Starts an episode in every row, or in those of ``options["reset_mask"]``."""
-        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, dtype=np.bool_))
-        rows = np.flatnonzero(mask).tolist()
+        rows = np.flatnonzero(self._reset_mask(options)).tolist()
+        seeds = seed_of_each_row(seed, self.num_envs)
         self._observations[rows] = self._worlds.reset(
-            rows, [self._generator(row, _seed_of(seed, row)) for row in rows]
+            rows, [self._generator(row, seeds[row]) for row in rows]
         )
         self._step_counts[rows] = 0
         self._terminations[rows] = self._truncations[rows] = False
@@ -111,8 +98,9 @@ class LocomotionVectorEnv(VectorEnv[Any, Any, Any]):
             InvalidActionError: If an action isn't finite, or has the wrong shape.
         """
         rows = np.flatnonzero(~(self._terminations | self._truncations))
-        actions = self._checked(actions)[rows]
-        motion = self._worlds.advance(rows, actions)
+        actions = np.asarray(actions)
+        self._check_actions(actions)
+        motion = self._worlds.advance(rows, actions[rows])
         weight = self.family.robot.values["forward_reward_weight"]
         progress = self.family.objective.progress(motion.place, motion.velocity, self._goals[rows])
         rewards = total_reward(
@@ -141,32 +129,7 @@ class LocomotionVectorEnv(VectorEnv[Any, Any, Any]):
             {name: self._spread(rows, values) for name, values in terms.items()},
         )
 
-    def _generator(self, row: int, seed: int | None) -> np.random.Generator:
-        rng = self._rngs[row]
-        if seed is not None or rng is None:
-            rng, _ = seeding.np_random(seed)
-            self._rngs[row] = rng
-        return rng
-
-    def _checked(self, actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        actions = np.asarray(actions)
-        if actions.shape != self.action_space.shape:
-            raise InvalidActionError(
-                f"action: got shape {actions.shape}; must be {self.action_space.shape}."
-            )
-        finite = np.isfinite(actions).all(axis=1)
-        if not finite.all():
-            row = int(np.argmin(finite))
-            raise InvalidActionError(f"action: row {row} is {actions[row]}; must be finite.")
-        return actions
-
     def _spread(self, rows: npt.NDArray[np.intp], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         everywhere = np.zeros(self.num_envs, dtype=values.dtype)
         everywhere[rows] = values
         return everywhere
-
-
-def _seed_of(seed: int | Sequence[int | None] | None, row: int) -> int | None:
-    if seed is None:
-        return None
-    return seed + row if isinstance(seed, int) else seed[row]

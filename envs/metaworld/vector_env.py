@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
 
 from metarl.errors import InvalidActionError, TaskError
 from metarl.tasks import Task
+from metarl.vector import TaskVectorEnv
 
 from .engine import ResetCache, WorldRenderer, Worlds, WorldTask
 from .environment import ACTION_SPACE, OBSERVATION_SPACE, read_task
 
 
-class MetaWorldVectorEnv(VectorEnv[Any, Any, Any]):
+class MetaWorldVectorEnv(TaskVectorEnv):
     """Steps every row's world at nearly the speed of its physics, with Meta-World's own bits.
 
     Rows whose episode has ended keep their last observation, get reward 0 and wait for
@@ -31,8 +30,6 @@ class MetaWorldVectorEnv(VectorEnv[Any, Any, Any]):
         render_mode: None or ``"rgb_array"``.
     """
 
-    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
-
     def __init__(
         self,
         tasks: Sequence[Task],
@@ -40,14 +37,9 @@ class MetaWorldVectorEnv(VectorEnv[Any, Any, Any]):
         max_episode_steps: int,
         render_mode: str | None = None,
     ) -> None:
+        super().__init__(len(tasks), num_envs_per_task, OBSERVATION_SPACE, ACTION_SPACE)
         self.render_mode = render_mode
         self._renderer = WorldRenderer(camera_name="corner2")
-        self.num_envs = len(tasks) * num_envs_per_task
-        self.single_observation_space = OBSERVATION_SPACE
-        self.single_action_space = ACTION_SPACE
-        self.observation_space = batch_space(OBSERVATION_SPACE, self.num_envs)
-        self.action_space = batch_space(ACTION_SPACE, self.num_envs)
-        self._num_envs_per_task = num_envs_per_task
         self._worlds = Worlds(self.num_envs, shared_cache(), max_episode_steps)
         self._terminations = np.zeros(self.num_envs, dtype=np.bool_)
         self._truncations = np.ones(self.num_envs, dtype=np.bool_)
@@ -60,11 +52,7 @@ class MetaWorldVectorEnv(VectorEnv[Any, Any, Any]):
         Raises:
             TaskError: If there are more or fewer tasks than blocks.
         """
-        if len(tasks) * self._num_envs_per_task != self.num_envs:
-            raise TaskError(
-                f"tasks: got {len(tasks)}; this vector environment holds "
-                f"{self.num_envs // self._num_envs_per_task}."
-            )
+        self._check_number(tasks)
         worlds = [_world_task(task) for task in tasks for _ in range(self._num_envs_per_task)]
         self._worlds.set_tasks(range(self.num_envs), worlds)
         self._truncations[:] = True
@@ -95,8 +83,7 @@ class MetaWorldVectorEnv(VectorEnv[Any, Any, Any]):
     ) -> tuple[npt.NDArray[np.float64], dict[str, Any]]:
         """Starts an episode in every row, or in those of ``options["reset_mask"]``."""
         del seed  # a task fixes all that is random
-        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, dtype=np.bool_))
-        rows = np.flatnonzero(mask)
+        rows = np.flatnonzero(self._reset_mask(options))
         self._observations[rows] = self._worlds.reset(rows.tolist())
         self._truncations[rows] = False
         return self._observations.copy(), {}

@@ -19,11 +19,10 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
 
 from metarl.errors import InvalidActionError, TaskError
 from metarl.tasks import Task
+from metarl.vector import TaskVectorEnv
 
 FAMILY, SPARSE_FAMILY, WIND_FAMILY = "navigation-2d", "navigation-2d-sparse", "navigation-2d-wind"
 STEP_SIZE = 0.1
@@ -49,7 +48,7 @@ class Problem:
     sparse: bool = False
 
 
-class NavigationVectorEnv(VectorEnv[Any, Any, Any]):
+class NavigationVectorEnv(TaskVectorEnv):
     """Many points at once, each with its own task; rows are task-major.
 
     Args:
@@ -58,29 +57,18 @@ class NavigationVectorEnv(VectorEnv[Any, Any, Any]):
         max_episode_steps: Horizon.
     """
 
-    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}  # noqa: RUF012
-
     def __init__(
         self, tasks: Sequence[Task], num_envs_per_task: int, max_episode_steps: int
     ) -> None:
-        self.num_envs = len(tasks) * num_envs_per_task
-        self.single_observation_space = OBSERVATION_SPACE
-        self.single_action_space = ACTION_SPACE
-        self.observation_space = batch_space(OBSERVATION_SPACE, self.num_envs)
-        self.action_space = batch_space(ACTION_SPACE, self.num_envs)
+        super().__init__(len(tasks), num_envs_per_task, OBSERVATION_SPACE, ACTION_SPACE)
         self.max_episode_steps = max_episode_steps
-        self._num_envs_per_task = num_envs_per_task
         self._positions = np.zeros((self.num_envs, 2), dtype=np.float32)
         self._step_counts = np.full(self.num_envs, max_episode_steps)
         self.set_tasks(tasks)
 
     def set_tasks(self, tasks: Sequence[Task]) -> None:
         """Gives the blocks of rows other tasks; takes effect with the next :meth:`reset`."""
-        if len(tasks) * self._num_envs_per_task != self.num_envs:
-            raise TaskError(
-                f"tasks: got {len(tasks)}; rows are there for "
-                f"{self.num_envs // self._num_envs_per_task}."
-            )
+        self._check_number(tasks)
         problems = [
             problem for task in tasks for problem in [read_task(task)] * self._num_envs_per_task
         ]
@@ -96,7 +84,7 @@ class NavigationVectorEnv(VectorEnv[Any, Any, Any]):
     ) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
         """Puts points back to the origin: all, or those of ``options["reset_mask"]``."""
         del seed  # nothing here is random
-        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, dtype=np.bool_))
+        mask = self._reset_mask(options)
         self._positions[mask] = 0.0
         self._step_counts[mask] = 0
         return self._positions.copy(), {}
@@ -116,13 +104,7 @@ class NavigationVectorEnv(VectorEnv[Any, Any, Any]):
             InvalidActionError: If an action isn't finite, or has the wrong shape.
         """
         actions = np.asarray(actions, dtype=np.float32)
-        if actions.shape != self.action_space.shape:
-            raise InvalidActionError(
-                f"action: got shape {actions.shape}; must be {self.action_space.shape}."
-            )
-        if not np.isfinite(actions).all():
-            row = int(np.argmin(np.isfinite(actions).all(axis=1)))
-            raise InvalidActionError(f"action: row {row} is {actions[row]}; must be finite.")
+        self._check_actions(actions)
         active = self._step_counts < self.max_episode_steps
         moves = np.clip(actions, -1.0, 1.0) * np.float32(STEP_SIZE)
         self._positions += np.where(active[:, None], moves + self._winds, np.float32(0.0))

@@ -170,5 +170,5 @@ def test_malformed_mdps_are_refused():
     vec = TabularVectorEnv(
         BanditTasks(2).sample(2, np.random.default_rng(0)), 1, BanditTasks(2).read, 3
     )
-    with pytest.raises(TaskError, match="tasks: got 1; rows are there for 2"):
+    with pytest.raises(TaskError, match="tasks: got 1; this vector environment holds 2"):
         vec.set_tasks(BanditTasks(2).sample(1, np.random.default_rng(0)))

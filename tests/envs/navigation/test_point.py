@@ -139,7 +139,7 @@ def test_other_tasks_take_effect_and_their_number_is_checked():
     vec.reset()
     rewards = vec.step(np.zeros((6, 2)))[1]
     assert rewards.tolist() == [-1.0, -1.0, -2.0, -2.0, -3.0, -3.0]
-    with pytest.raises(TaskError, match="tasks: got 2; rows are there for 3"):
+    with pytest.raises(TaskError, match="tasks: got 2; this vector environment holds 3"):
         vec.set_tasks(TASKS[:2])
 
 
