@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from metarl.agents.maml import MAML
-from metarl.cli import main
 from metarl.envs import make_benchmark
 from metarl.errors import CheckpointError, RunBusyError, RunChangedError
 from metarl.runs import RunFolder, RunRecorder, resume
+from tests.cli.commands import run_main
 from tests.faults.runs import (
     ITERATIONS,
     STEPS_PER_ITERATION,
@@ -23,13 +23,6 @@ from tests.faults.runs import (
 
 HALF = ("--total-timesteps", 4 * STEPS_PER_ITERATION)
 WHOLE = ("--total-timesteps", ITERATIONS * STEPS_PER_ITERATION)
-
-
-def run_main(*arguments: object) -> object:
-    try:
-        return main([str(argument) for argument in arguments])
-    except SystemExit as leaving:
-        return leaving.code
 
 
 @pytest.fixture(scope="module")

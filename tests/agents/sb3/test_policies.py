@@ -21,24 +21,11 @@ from metarl.envs.navigation import NavigationEnv, navigation
 from metarl.errors import ConfigError
 from metarl.rollouts import RolloutEngine
 from metarl.seeding import Stream
+from tests.agents.small import CartPoleTasks
 
 HORIZON = 12
 SMALL: dict[str, Any] = {"hidden_sizes": (16, 8), "meta_batch_size": 2, "episodes_per_task": 4}
 SHORT: dict[str, Any] = {"n_steps": 16, "batch_size": 16, "n_epochs": 1, "seed": 0, "device": "cpu"}
-
-
-class CartPoles(TaskDistribution):
-    max_episode_steps = 30
-
-    def __init__(self) -> None:
-        env = gymnasium.make("CartPole-v1")
-        self.observation_space, self.action_space = env.observation_space, env.action_space
-
-    def sample(self, num_tasks: int, rng: np.random.Generator) -> list[Task]:
-        return [Task("cartpole", {"length": x}) for x in rng.uniform(0.3, 1, num_tasks).tolist()]
-
-    def make_env(self, task: Task, render_mode: str | None = None) -> gymnasium.Env:
-        return gymnasium.make("CartPole-v1", max_episode_steps=30, render_mode=render_mode)
 
 
 def benchmark_of(kind: str) -> Benchmark:
@@ -46,7 +33,7 @@ def benchmark_of(kind: str) -> Benchmark:
         return navigation(max_episode_steps=HORIZON)
     if kind == "reach":
         return ML1("reach-v3", max_episode_steps=HORIZON)
-    return Benchmark("cartpoles", CartPoles(), CartPoles(), seed=0, settings={})
+    return Benchmark("cartpoles", CartPoleTasks(), CartPoleTasks(), seed=0, settings={})
 
 
 def adapted(kind: str) -> tuple[Any, Task, TaskDistribution]:
