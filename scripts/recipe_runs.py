@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 from metarl.cli import main
 from metarl.cli.loading import Split, load_evaluation
 from metarl.cli.resuming import run_name
+from metarl.cli.upstream import run_as_upstream
 from metarl.errors import EvaluationError, RunChangedError
 from metarl.evaluation import Evaluation
 from metarl.evaluation.protocol import EvaluationProtocol
 from metarl.recipes import Recipe, load_run
 from metarl.runs import RunFolder
+from metarl.storage import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 CORES = os.cpu_count() or 1
@@ -59,6 +62,23 @@ def evaluate_run(path: Path, protocol: EvaluationProtocol, split: Split, workers
     for name, value in protocol.model_dump(mode="json", exclude_defaults=True).items():
         words += [f"--{name.replace('_', '-')}", str(value)]
     return main(words)
+
+
+def upstream_rate(path: Path, steps: int) -> float:
+    """What ``metaworld.evaluation`` says of a run after so many steps, by its own protocol.
+
+    It is kept beside the run's evaluation, until the run goes on.
+    """
+    kept = path / "evaluation" / f"upstream-{steps}.json"
+    agent = load_run(path)
+    if kept.exists():
+        result = read_json(kept)
+        if result["iteration"] == agent.iteration:
+            return float(result["success_rate"])
+    protocol = EvaluationProtocol.preset("metaworld", num_adaptation_steps=steps)
+    found = run_as_upstream(path, agent, protocol)
+    write_json(kept, {"iteration": agent.iteration, **asdict(found)})
+    return found.success_rate
 
 
 def is_of_newest_checkpoint(evaluation: Evaluation, path: Path) -> bool:

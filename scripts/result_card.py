@@ -10,12 +10,28 @@ results/NAME.md, .json and pictures; with --train-only it stops before the card.
 from __future__ import annotations
 
 import argparse
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from recipe_runs import CORES, ROOT, evaluate_run, run_folder, train_or_resume
+from recipe_runs import (
+    CORES,
+    ROOT,
+    evaluate_run,
+    run_folder,
+    train_or_resume,
+    upstream_rate,
+)
 
 from metarl.cli.cards import entry_of, make_card, save_card
-from metarl.recipes import load_recipe, recipe_names
+from metarl.evaluation.cards import UpstreamRow
+from metarl.recipes import Recipe, load_recipe, recipe_names
+from metarl.runs import RunFolder
+
+EXTRA = {
+    "train": "Families and goals trained on",
+    "new-goals": "Families trained on, goals that training never saw",
+}
 
 
 def main() -> None:
@@ -29,22 +45,56 @@ def main() -> None:
     parser.add_argument("--train-only", action="store_true", help="no evaluation, no card")
     options = parser.parse_args()
     recipe = load_recipe(options.recipe)
-    seeds = options.seeds or recipe.seeds
-    entries = {}
+    folders: dict[str, list[Path]] = {}
     for variant in options.variants or recipe.variants:
-        folders = [run_folder(recipe, variant, seed, options.runs) for seed in seeds]
-        for seed, folder in zip(seeds, folders, strict=True):
-            stopped = train_or_resume(recipe, variant, seed, options.runs, options.workers)
-            if not (stopped or options.train_only):
-                stopped = evaluate_run(folder, recipe.evaluation, "test", options.workers)
-            if stopped:
-                raise SystemExit("interrupted; call again to go on")
-        if not options.train_only:
-            entries[variant] = entry_of(folders)
-    if entries:
-        command = f"python scripts/result_card.py {recipe.name}"
-        card = make_card(recipe.title, [command], entries, folders[0], [recipe.note])
-        print(save_card(card, ROOT / "results" / recipe.name))
+        seeds = options.seeds or recipe.variants[variant].seeds or recipe.seeds
+        folders[variant] = [run_folder(recipe, variant, seed, options.runs) for seed in seeds]
+        for seed in seeds:
+            go_on(train_or_resume(recipe, variant, seed, options.runs, options.workers))
+    if not options.train_only:
+        print(write_card(recipe, folders, options.workers))
+
+
+def write_card(recipe: Recipe, folders: Mapping[str, Sequence[Path]], workers: int) -> Path:
+    """Evaluates the runs of each variant as the recipe says, and puts them on its card."""
+    extra_protocol = recipe.evaluation.model_copy(update={"num_tasks": recipe.num_extra_tasks})
+    splits = [(split, extra_protocol) for split in EXTRA if split in recipe.extra]
+    for run in itertools.chain.from_iterable(folders.values()):
+        for split, protocol in (("test", recipe.evaluation), *splits):
+            go_on(evaluate_run(run, protocol, split, workers))
+    steps = range(1, recipe.evaluation.num_adaptation_steps + 1)
+    rates = [
+        UpstreamRow(variant, step, upstream_rate(run, step), seed_of(run))
+        for variant, runs in folders.items()
+        for run in runs
+        for step in steps
+        if "upstream" in recipe.extra
+    ]
+    card = make_card(
+        recipe.title,
+        [f"python scripts/result_card.py {recipe.name}"],
+        {variant: entry_of(runs) for variant, runs in folders.items()},
+        next(iter(folders.values()))[0],
+        [recipe.note] if recipe.note else [],
+        extra={
+            EXTRA[split]: {v: entry_of(runs, split=split) for v, runs in folders.items()}
+            for split, _ in splits
+        },
+        upstream={"metaworld.evaluation on the test families": rates} if rates else {},
+        reasons=recipe.reasons,
+    )
+    return save_card(card, ROOT / "results" / recipe.name)
+
+
+def go_on(code: int) -> None:
+    """Ends the script where a training or evaluation was interrupted."""
+    if code:
+        raise SystemExit("interrupted; call again to go on")
+
+
+def seed_of(run: Path) -> int:
+    """The seed that a run's settings name."""
+    return int(RunFolder(run).config()["seed"])
 
 
 if __name__ == "__main__":

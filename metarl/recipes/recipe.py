@@ -23,10 +23,12 @@ class Variant(Config):
     Attributes:
         algorithm: As ``metarl train`` names it.
         agent: What differs from the recipe's common settings.
+        seeds: Of its runs, where they aren't the recipe's.
     """
 
     algorithm: str
     agent: dict[str, Any] = Field(default={})
+    seeds: tuple[int, ...] | None = Field(default=None, min_length=1)
 
 
 class Recipe(Config):
@@ -44,6 +46,8 @@ class Recipe(Config):
         evaluation: How its card evaluates.
         extra: Further evaluations on the card: the training tasks, new goals of the training
             families, Meta-World's own evaluation.
+        num_extra_tasks: Of the training tasks and the new goals, spread over families; by default
+            all of them.
         run: Settings that all variants share, as in a run's ``config.yaml``.
         variants: Ways to train by name, the main one first. The control trains with inner learning
             rate 0 and adapts as the others do: what it gains is fine-tuning, not meta-learning.
@@ -61,6 +65,7 @@ class Recipe(Config):
     seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
     evaluation: EvaluationProtocol = EvaluationProtocol()
     extra: tuple[Literal["train", "new-goals", "upstream"], ...] = ()
+    num_extra_tasks: int | None = Field(default=None, ge=1)
     run: dict[str, Any]
     variants: dict[str, Variant] = Field(min_length=1)
     note: str = ""
