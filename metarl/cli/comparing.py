@@ -12,6 +12,7 @@ from metarl.cli.loading import Split, load_evaluation
 from metarl.cli.output import OUT, say
 from metarl.evaluation.comparison import compare
 from metarl.evaluation.figures import comparison_figure
+from metarl.evaluation.sampling import fixed_tasks_note
 from metarl.evaluation.tables import comparison_table
 from metarl.storage import write_file, write_json
 
@@ -44,7 +45,10 @@ def compare_runs(
     comparison = compare(first, second, labels if labels[0] != labels[1] else (str(a), str(b)))
     OUT.print(comparison_table(comparison))
     runs = "tasks" if len(first) == len(second) == 1 else "runs and tasks"
-    OUT.print(f"means over {runs} [95 % interval]; differences task by task", style="dim")
+    shown = "" if comparison.over == "nothing" else " [95 % interval]"
+    OUT.print(f"means over {runs}{shown}; differences task by task", style="dim")
+    if note := fixed_tasks_note([comparison.over]):
+        say(note)
     folder = output or a / "evaluation" / split / f"against-{b.name}"
     write_json(folder / "comparison.json", asdict(comparison))
     for kind in ("png", "svg"):

@@ -20,6 +20,7 @@ from metarl.evaluation import Evaluation, evaluate
 from metarl.evaluation.controls import Control, worth_lines
 from metarl.evaluation.figures import adaptation_figure
 from metarl.evaluation.protocol import Preset, resolve_protocol
+from metarl.evaluation.sampling import Over, fixed_tasks_note, intervals_over
 from metarl.evaluation.tables import count, gain_lines, percent, summary_table
 from metarl.evaluation.upstream import UpstreamResult
 from metarl.recipes.loading import benchmark_of, load_run, new_goals
@@ -148,7 +149,11 @@ def print_evaluation(found: Mapping[str, Evaluation], title: str) -> None:
     if own.header.split == "test" and own.header.shares_tasks:
         say("not held out: this benchmark's test tasks are among its training tasks")
     how = "the mean action" if own.protocol.evaluation_actions == "mean" else "sampled actions"
-    OUT.print(f"by {how}; mean over tasks [95 % interval]", style="dim")
+    kinds: set[Over] = {intervals_over([one]) for one in found.values()}
+    shown = "" if kinds == {"nothing"} else " [95 % interval]"
+    OUT.print(f"by {how}; mean over tasks{shown}", style="dim")
+    if note := fixed_tasks_note(kinds):
+        say(note)
     for line in gain_lines(own.summary()):
         say(line)
     controls = {name: one for name, one in found.items() if name != THIS_RUN}

@@ -9,6 +9,8 @@ from typing import Any
 from metarl.errors import EvaluationError
 from metarl.evaluation.comparison import compare
 from metarl.evaluation.result import Evaluation
+from metarl.evaluation.sampling import Over, fixed_tasks_note, intervals_over
+from metarl.evaluation.statistics import Estimate
 from metarl.evaluation.summary import score_matrix, summarise
 from metarl.evaluation.tables import count
 
@@ -162,6 +164,7 @@ def _entry_json(entry: CardEntry) -> dict[str, Any]:
         }
     return {
         "seeds": list(entry.seeds),
+        "intervals_over": intervals_over(entry.evaluations),
         "settings": dict(entry.settings),
         "training_steps": entry.training_steps,
         "median_seconds_per_iteration": entry.seconds_per_iteration,
@@ -211,7 +214,6 @@ def _comparison_lines(comparison: Mapping[str, Any]) -> list[str]:
 
 def _closing(data: Mapping[str, Any]) -> list[str]:
     variants = data["variants"]
-    several = any(len(content["seeds"]) > 1 for content in variants.values())
     packages = ", ".join(f"{name} {number}" for name, number in data["versions"].items())
     hardware = ", ".join(f"{name} {value}" for name, value in data["hardware"].items())
     training = "; ".join(
@@ -220,19 +222,29 @@ def _closing(data: Mapping[str, Any]) -> list[str]:
         for label, content in variants.items()
         if content["training_steps"]
     )
-    over = (
-        "over seeds and tasks, families given"
-        if several
-        else "over tasks; they say nothing of seeds that were not run"
-    )
     return [
-        f"Intervals: 95 %, {over}. Rates: Korn and Graubard's; returns and differences: stratified "
-        "bootstrap, stretched for few seeds and tasks.",
+        *_intervals([content["intervals_over"] for content in variants.values()]),
         "",
         f"Training: {training}." if training else "Training: none.",
         "",
         f"Split manifest: `{data['manifest']}`. Hardware: {hardware}. Versions: {packages}.",
     ]
+
+
+def _intervals(kinds: Sequence[Over]) -> list[str]:
+    """What the card's intervals are, or why there are none."""
+    made = (
+        "Rates: Korn and Graubard's; returns and differences: stratified bootstrap, stretched for"
+    )
+    if note := fixed_tasks_note(kinds):
+        some = set(kinds) != {"nothing"}
+        return [note, *(["", f"Intervals: 95 %. {made} few seeds and episodes."] if some else [])]
+    over = (
+        "over seeds and tasks, families given"
+        if "runs and tasks" in kinds
+        else "over tasks; they say nothing of seeds that were not run"
+    )
+    return [f"Intervals: 95 %, {over}. {made} few seeds and tasks."]
 
 
 def _seconds(content: Mapping[str, Any]) -> str:
@@ -246,8 +258,9 @@ def _row(label: str, seed: object, cells: Sequence[str], width: int) -> str:
 
 
 def _cell(value: Mapping[str, float], scale: float, digits: int) -> str:
-    mean, low, high = (scale * value[name] for name in ("mean", "low", "high"))
-    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    found = Estimate(**value).scaled(scale)
+    ends = [f"{end:.{digits}f}" for end in found.ends or ()]
+    return f"{found.mean:.{digits}f}" + (f" [{', '.join(ends)}]" if ends else "")
 
 
 def _listed(numbers: Sequence[int]) -> str:

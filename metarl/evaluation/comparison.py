@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from metarl.evaluation.rates import rate
+from metarl.evaluation.sampling import UNBOUNDED, Over, RunScores, Sampling
 from metarl.evaluation.statistics import (
     Estimate,
-    estimate,
     mean,
     mean_difference,
     probability_of_improvement,
 )
-from metarl.evaluation.summary import check_comparable, score_matrix
+from metarl.evaluation.summary import check_comparable
 
 if TYPE_CHECKING:
     from metarl.evaluation.result import Evaluation
@@ -48,8 +45,9 @@ class PairedLine:
 
     @property
     def decided(self) -> bool:
-        """Whether the interval of the difference leaves out zero."""
-        return self.difference.low > 0 or self.difference.high < 0
+        """Whether the difference has an interval, and it leaves out zero."""
+        ends = self.difference.ends
+        return ends is not None and (ends[0] > 0 or ends[1] < 0)
 
 
 @dataclass(frozen=True)
@@ -60,11 +58,13 @@ class Comparison:
         labels: Names of A and of B.
         lines: One per quantity and adaptation step.
         header: Of A's first evaluation, as JSON data without its tasks.
+        over: What the intervals of differences are over.
     """
 
     labels: tuple[str, str]
     lines: tuple[PairedLine, ...]
     header: dict[str, Any]
+    over: Over
 
     def line(self, field: str, step: int) -> PairedLine | None:
         """The line of one quantity after ``step`` steps; None if it isn't there."""
@@ -89,12 +89,11 @@ def compare(
     check_comparable(a)
     check_comparable([*a, *b[:1]])
     check_comparable(b)
-    families = a[0].families
-    episodes = a[0].protocol.evaluation_episodes
+    both, own_a, own_b = Sampling.of(a, b), Sampling.of(a), Sampling.of(b)
     lines = []
     for step in a[0].steps:
         for field in FIELDS:
-            x, y = score_matrix(a, field, step), score_matrix(b, field, step)
+            x, y = RunScores.of(a, field, step), RunScores.of(b, field, step)
             if x is None or y is None:
                 continue
             success = field != "episode_return"
@@ -102,25 +101,17 @@ def compare(
                 PairedLine(
                     adaptation_step=step,
                     field=field,
-                    a=rate(x, episodes, families)
-                    if success
-                    else estimate(mean, x, families=families),
-                    b=rate(y, episodes, families)
-                    if success
-                    else estimate(mean, y, families=families),
-                    difference=estimate(
-                        mean_difference,
-                        x,
-                        y,
-                        families=families,
-                        bounds=(-1.0, 1.0) if success else (-np.inf, np.inf),
+                    a=own_a.rate(x) if success else own_a.estimate(mean, x),
+                    b=own_b.rate(y) if success else own_b.estimate(mean, y),
+                    difference=both.estimate(
+                        mean_difference, x, y, bounds=(-1.0, 1.0) if success else UNBOUNDED
                     ),
-                    probability=estimate(
-                        probability_of_improvement, x, y, families=families, bounds=(0.0, 1.0)
+                    probability=both.estimate(
+                        probability_of_improvement, x, y, bounds=(0.0, 1.0), of_runs=True
                     ),
-                    per_task=tuple((x.mean(axis=0) - y.mean(axis=0)).tolist()),
+                    per_task=tuple((x.means.mean(axis=0) - y.means.mean(axis=0)).tolist()),
                 )
             )
     header = a[0].header.to_json()
     del header["tasks"]
-    return Comparison(labels, tuple(lines), header)
+    return Comparison(labels, tuple(lines), header, both.over)

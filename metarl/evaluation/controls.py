@@ -54,7 +54,9 @@ def worth_lines(evaluation: Evaluation, controls: Mapping[str, Evaluation]) -> l
 
 def _worth(before: PairedLine, line: PairedLine) -> str:
     show = number if line.field == "episode_return" else percent
-    if not line.decided:
+    if line.difference.ends is None:
+        verdict = "without an interval it is undecided what meta-learning was worth"
+    elif not line.decided:
         verdict = "no advantage of meta-learning is shown"
     elif line.difference.mean > 0:
         verdict = "meta-learning was worth that much"

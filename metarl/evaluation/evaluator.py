@@ -14,7 +14,7 @@ from metarl.evaluation.result import Evaluation, EvaluationHeader
 from metarl.evaluation.rows import EvaluationRow
 from metarl.rollouts import RolloutEngine
 from metarl.seeding import Purpose, Stream
-from metarl.tasks import Task, TaskDistribution
+from metarl.tasks import Benchmark, Task, TaskDistribution
 from metarl.types import Trajectories
 
 PACKAGES = ("metarl", "torch", "numpy", "gymnasium", "metaworld", "mujoco")
@@ -166,10 +166,19 @@ def make_header(
         tasks=tuple(tasks),
         manifest=benchmark.manifest()["digest"],
         shares_tasks=benchmark.shares_tasks,
+        exhaustive=_all_there_are(benchmark, tasks),
         subject=subject,
         versions={name: version(name) for name in PACKAGES},
         seconds=seconds,
     )
+
+
+def _all_there_are(benchmark: Benchmark, tasks: Sequence[Task]) -> bool:
+    """Whether tasks are all that a benchmark trains on and all that it tests on, each once."""
+    train, test = benchmark.train.tasks, None if benchmark.test is None else benchmark.test.tasks
+    if train is None or test is None or len(set(tasks)) < len(tasks):
+        return False
+    return set(train) == set(test) == set(tasks)
 
 
 def rows_of(tasks: Sequence[Task], step: int, outcome: Trajectories) -> list[EvaluationRow]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
@@ -14,6 +16,7 @@ from matplotlib.figure import Figure
 from metarl.errors import ConfigError
 from metarl.evaluation.comparison import Comparison
 from metarl.evaluation.result import Evaluation
+from metarl.evaluation.sampling import Over, intervals_named, intervals_over
 from metarl.evaluation.statistics import Estimate
 from metarl.evaluation.summary import StepSummary, summarise
 
@@ -61,10 +64,12 @@ def adaptation_figure(evaluations: Mapping[str, Sequence[Evaluation]], kind: str
         axes[0].legend(frameon=False)
     header = first[0].header
     runs = "" if len(first) == 1 else f"{len(first)} runs x "
-    over = "tasks" if len(first) == 1 else "runs and tasks"
-    figure.suptitle(
-        f"{header.benchmark}: {runs}{len(header.tasks)} tasks, 95 % intervals over {over}",
-        fontsize=10,
+    kinds: list[Over] = [intervals_over(runs) for runs in evaluations.values()]
+    drawn: list[Over] = [kind for kind in kinds if kind != "nothing"] or kinds
+    _title(
+        figure,
+        f"{header.benchmark}: {runs}{len(header.tasks)} tasks, {intervals_named(drawn[0])}",
+        len(names),
     )
     return _content(figure, kind)
 
@@ -89,11 +94,13 @@ def comparison_figure(comparison: Comparison, kind: str = "png") -> bytes:
             tasks = scale * np.asarray(line.per_task)
             places = line.adaptation_step + jitter.uniform(-0.18, 0.18, size=len(tasks))
             axis.plot(places, tasks, ".", color=COLOURS[0], alpha=0.3, markersize=4)
-            value = line.difference
+            value, ends = line.difference, line.difference.ends
             axis.errorbar(
                 line.adaptation_step,
                 scale * value.mean,
-                yerr=[[scale * (value.mean - value.low)], [scale * (value.high - value.mean)]],
+                yerr=None
+                if ends is None
+                else [[scale * (value.mean - ends[0])], [scale * (ends[1] - value.mean)]],
                 fmt="o",
                 color=COLOURS[1],
                 capsize=4,
@@ -101,11 +108,9 @@ def comparison_figure(comparison: Comparison, kind: str = "png") -> bytes:
         axis.set_xlabel("adaptation steps")
         axis.set_ylabel(f"difference in {label}")
         axis.set_xticks([line.adaptation_step for line in lines])
-    figure.suptitle(
-        f"{comparison.header['benchmark']}: {first} less {second}, task by task; "
-        "mean with 95 % interval",
-        fontsize=10,
-    )
+    around = "" if comparison.over == "nothing" else " with 95 % interval"
+    benchmark = comparison.header["benchmark"]
+    _title(figure, f"{benchmark}: {first} less {second}, task by task; mean{around}", len(names))
     return _content(figure, kind)
 
 
@@ -117,6 +122,11 @@ def _panels(count: int) -> tuple[Figure, Any]:
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def _title(figure: Figure, text: str, num_panels: int) -> None:
+    """A heading in as many lines as the panels' width asks for."""
+    figure.suptitle(textwrap.fill(text, 46 * num_panels), fontsize=10)
 
 
 def _content(figure: Figure, kind: str) -> bytes:
@@ -133,11 +143,8 @@ def _draw_curve(
     axis.plot(
         steps, [scale * value.mean for value in estimates], marker="o", color=colour, label=name
     )
-    axis.fill_between(
-        steps,
-        [scale * value.low for value in estimates],
-        [scale * value.high for value in estimates],
-        color=colour,
-        alpha=0.18,
-        linewidth=0,
+    ends = [value.scaled(scale).ends for value in estimates]
+    low, high = (
+        [math.nan if around is None else around[side] for around in ends] for side in (0, 1)
     )
+    axis.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)

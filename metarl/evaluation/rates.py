@@ -7,13 +7,20 @@ leaves them without one more often than not.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from scipy import stats
 
-from metarl.evaluation.statistics import Estimate, Scores, strata_of, variation
+from metarl.evaluation.statistics import Estimate
+from metarl.evaluation.variation import Scores, strata_of, variation
 
 
-def rate(scores: Scores, num_episodes: int, families: Sequence[str] | None = None) -> Estimate:
+def rate(
+    scores: Scores,
+    num_episodes: int,
+    families: Sequence[str] | None = None,
+    tasks: Literal["sampled", "fixed"] = "sampled",
+) -> Estimate:
     """A success rate with the 95 % interval of Korn and Graubard (1998).
 
     Clopper and Pearson's exact binomial interval, on the *effective* number of episodes: as many
@@ -26,17 +33,25 @@ def rate(scores: Scores, num_episodes: int, families: Sequence[str] | None = Non
     are. Where all episodes end alike no variance shows, and each task counts as one. Families are
     given and tasks drawn from them; as one binomial, the strata's variance is never understated.
 
+    Where tasks are fixed, variance is that between runs alone, and where no run differs from
+    another each run counts as one.
+
     Args:
         scores: Success rate of each run on each task, ``[R, T]``.
         num_episodes: Episodes behind each entry.
         families: Family of each task.
+        tasks: ``"sampled"`` within their families, or ``"fixed"``: all there are, which takes
+            several runs.
     """
     point = float(scores.mean())
-    if point in (0.0, 1.0):
-        effective = float(scores.shape[1])
+    fixed = tasks == "fixed"
+    alike = float(scores.shape[0 if fixed else 1])
+    strata = [] if fixed else strata_of(scores.shape[1], families)
+    found = variation([scores], strata)
+    if point in (0.0, 1.0) or (fixed and found.variance == 0.0):
+        effective = alike
     else:
         episodes = scores.size * num_episodes
-        found = variation([scores], strata_of(scores.shape[1], families))
         effective = float(episodes)
         if found.variance > 0.0:
             effective = min(effective, point * (1 - point) / found.variance)

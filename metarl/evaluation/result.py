@@ -42,6 +42,8 @@ class EvaluationHeader:
         tasks: The tasks, by ``task_index``.
         manifest: Digest of the benchmark's split manifest.
         shares_tasks: Whether test tasks are trained on, so that nothing is held out.
+        exhaustive: Whether the tasks are all that the benchmark has, in training and in test, each
+            once: then they are no sample of others.
         subject: What was evaluated, as JSON data: ``algorithm``, ``seed``, ``iteration``,
             ``num_timesteps`` for an agent.
         versions: Versions of the packages that the rows depend on.
@@ -55,6 +57,7 @@ class EvaluationHeader:
     tasks: tuple[Task, ...]
     manifest: str
     shares_tasks: bool = False
+    exhaustive: bool = False
     subject: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
@@ -68,6 +71,7 @@ class EvaluationHeader:
             "max_episode_steps": self.max_episode_steps,
             "manifest": self.manifest,
             "shares_tasks": self.shares_tasks,
+            "exhaustive": self.exhaustive,
             "subject": dict(self.subject),
             "versions": dict(self.versions),
             "seconds": self.seconds,
@@ -82,14 +86,18 @@ class EvaluationHeader:
             EvaluationError: If something is missing or malformed.
         """
         try:
+            protocol = EvaluationProtocol(**data["protocol"])
+            # Older files don't say it; then no choice of tasks means all of them.
+            chosen = protocol.tasks is not None or protocol.num_tasks is not None
             return cls(
-                protocol=EvaluationProtocol(**data["protocol"]),
+                protocol=protocol,
                 benchmark=str(data["benchmark"]),
                 split=str(data["split"]),
                 max_episode_steps=int(data["max_episode_steps"]),
                 tasks=tuple(Task.from_json(task) for task in data["tasks"]),
                 manifest=str(data["manifest"]),
                 shares_tasks=bool(data["shares_tasks"]),
+                exhaustive=bool(data.get("exhaustive", data["shares_tasks"] and not chosen)),
                 subject=dict(data["subject"]),
                 versions=dict(data["versions"]),
                 seconds=float(data["seconds"]),

@@ -20,7 +20,7 @@ of its ends from the estimate are stretched by ``t(df) / z * sqrt(unbiased / boo
 ``df`` from Satterthwaite's formula over the two sources of variation. Where no resample differs
 from another, because all ``T`` tasks agree, a statistic that has bounds gets an interval all the
 same: at most ``u = 1 - 0.025^(1/T)`` of all tasks do otherwise (with confidence 0.975), which moves
-it by at most ``u`` of the way to either bound.
+it by at most ``u`` of the way to either bound. Where tasks are fixed, runs take their place.
 
 Success rates get another interval, see :mod:`metarl.evaluation.rates`.
 """
@@ -36,8 +36,8 @@ import numpy.typing as npt
 from scipy import stats
 
 from metarl.errors import ConfigError
+from metarl.evaluation.variation import Scores, strata_of, stretch_factor
 
-Scores: TypeAlias = npt.NDArray[np.float64]
 Statistic: TypeAlias = Callable[..., npt.NDArray[np.float64]]
 
 NUM_RESAMPLES = 5000
@@ -46,11 +46,26 @@ _CHUNK_ENTRIES = 4_000_000  # of resampled scores held at once: 32 MB
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic with its 95 % interval."""
+    """A statistic with its 95 % interval.
+
+    Attributes:
+        mean: The statistic.
+        low: Lower end of the interval; None where there is nothing to estimate one from.
+        high: Upper end; None likewise.
+    """
 
     mean: float
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Both ends of the interval, if there is one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def scaled(self, factor: float) -> Estimate:
+        """The same in another unit, ``factor`` of which make one; above 0."""
+        return Estimate(factor * self.mean, *(factor * end for end in self.ends or ()))
 
 
 @dataclass(frozen=True)
@@ -174,6 +189,9 @@ def interval(
     """As :func:`estimate`, for statistics that are arrays, such as a profile: value, low, high."""
     resampling = resampling or Resampling()
     strata = _strata(scores, families)
+    units = scores[0].shape[1]
+    if resampling.tasks == "fixed":  # what varies is runs alone
+        strata, units = [], min(len(part) for part in scores)
     point = statistic(*scores)
     rng = np.random.default_rng(seed)
     per_chunk = max(1, _CHUNK_ENTRIES // sum(part.size for part in scores))
@@ -187,81 +205,11 @@ def interval(
         factor = stretch_factor(scores, strata)
         low, high = point - factor * (point - low), point + factor * (high - point)
         if np.isfinite(bounds).all():
-            unseen = 1.0 - 0.025 ** (1.0 / scores[0].shape[1])
+            unseen = 1.0 - 0.025 ** (1.0 / units)
             alike = np.ptp(resampled, axis=0) == 0
             low = np.where(alike, point + unseen * (bounds[0] - point), low)
             high = np.where(alike, point + unseen * (bounds[1] - point), high)
     return point, np.clip(low, *bounds), np.clip(high, *bounds)
-
-
-@dataclass(frozen=True)
-class Variation:
-    """Where the mean's variance comes from.
-
-    Attributes:
-        variance: Unbiased estimate of the mean's variance, runs and tasks together.
-        shrunken: What the bootstrap sees of it, ``(n - 1) / n`` of each part.
-        degrees_of_freedom: Satterthwaite's.
-    """
-
-    variance: float
-    shrunken: float
-    degrees_of_freedom: float
-
-
-def variation(scores: Sequence[Scores], strata: Sequence[npt.NDArray[np.intp]]) -> Variation:
-    """Variance of the mean (of one matrix), or of the difference of means (of two).
-
-    The parts of runs and of tasks are added, each with the residual variation in it: it is counted
-    twice, which errs on the side of a wider interval.
-
-    Args:
-        scores: One or two matrices ``[R, T]``.
-        strata: Column numbers of each family.
-    """
-    parts: list[tuple[float, int, int]] = []  # variance, degrees of freedom, units
-    for part in scores:
-        if len(part) > 1:
-            by_run = part.mean(axis=1)
-            parts.append((float(by_run.var(ddof=1)) / len(part), len(part) - 1, len(part)))
-    by_task = scores[0].mean(axis=0) - (scores[1].mean(axis=0) if len(scores) > 1 else 0.0)
-    total = len(by_task)
-    for columns in strata:
-        if (size := len(columns)) > 1:
-            own = float(by_task[columns].var(ddof=1)) * size / total**2
-            parts.append((own, size - 1, size))
-    variance = sum(own for own, _, _ in parts)
-    if variance == 0.0:
-        return Variation(0.0, 0.0, max(1, total - len(strata)))
-    # Satterthwaite (1946), over runs and over each family of tasks.
-    squares = sum(own**2 / freedom for own, freedom, _ in parts)
-    shrunken = sum(own * freedom / units for own, freedom, units in parts)
-    return Variation(variance, shrunken, max(1.0, variance**2 / squares))
-
-
-def stretch_factor(scores: Sequence[Scores], strata: Sequence[npt.NDArray[np.intp]]) -> float:
-    """By how much a percentile interval is too narrow for so few runs and tasks; at least 1."""
-    found = variation(scores, strata)
-    if found.shrunken == 0.0:
-        return 1.0
-    t, z = stats.t.ppf(0.975, found.degrees_of_freedom), stats.norm.ppf(0.975)
-    return float(t / z * np.sqrt(found.variance / found.shrunken))
-
-
-def strata_of(num_tasks: int, families: Sequence[str] | None) -> list[npt.NDArray[np.intp]]:
-    """Column numbers of each family; one stratum if a family has a single task.
-
-    Raises:
-        ConfigError: If there isn't one family for each task.
-    """
-    everything = [np.arange(num_tasks)]
-    if families is None:
-        return everything
-    if len(families) != num_tasks:
-        raise ConfigError(f"families: got {len(families)} names for {num_tasks} tasks.")
-    names = np.asarray(families)
-    groups = [np.flatnonzero(names == name) for name in dict.fromkeys(families)]
-    return groups if all(len(group) > 1 for group in groups) else everything
 
 
 def _strata(scores: Sequence[Scores], families: Sequence[str] | None) -> list[npt.NDArray[np.intp]]:

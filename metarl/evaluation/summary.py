@@ -6,17 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from metarl.errors import EvaluationError, ManifestMismatchError
-from metarl.evaluation.rates import rate
-from metarl.evaluation.statistics import (
-    Estimate,
-    Scores,
-    estimate,
-    interquartile_mean,
-    mean,
-)
+from metarl.evaluation.sampling import RunScores, Sampling
+from metarl.evaluation.statistics import Estimate, interquartile_mean, mean
+from metarl.evaluation.variation import Scores
 
 if TYPE_CHECKING:
     from metarl.evaluation.result import Evaluation
@@ -61,25 +54,27 @@ def summarise(evaluations: Sequence[Evaluation]) -> list[StepSummary]:
     """
     check_comparable(evaluations)
     first = evaluations[0]
-    families = first.families
-    before = score_matrix(evaluations, "episode_return", 0)
+    sampling = Sampling.of(evaluations)
+    before = RunScores.of(evaluations, "episode_return", 0)
     assert before is not None
     summaries = []
     for step in first.steps:
-        returns = score_matrix(evaluations, "episode_return", step)
+        returns = RunScores.of(evaluations, "episode_return", step)
         assert returns is not None
         gains = returns - before
+        final = RunScores.of(evaluations, "success_final", step)
+        at_any = RunScores.of(evaluations, "success_any", step)
         summaries.append(
             StepSummary(
                 adaptation_step=step,
                 num_runs=len(evaluations),
-                num_tasks=len(families),
-                episode_return=estimate(mean, returns, families=families),
-                interquartile_return=estimate(interquartile_mean, returns, families=families),
-                success_any=_success(evaluations, "success_any", step),
-                success_final=_success(evaluations, "success_final", step),
-                gain=estimate(mean, gains, families=families) if step else None,
-                share_worse=rate((gains < 0).astype(float), 1, families) if step else None,
+                num_tasks=len(first.tasks),
+                episode_return=sampling.estimate(mean, returns),
+                interquartile_return=sampling.estimate(interquartile_mean, returns),
+                success_any=None if at_any is None else sampling.rate(at_any),
+                success_final=None if final is None else sampling.rate(final),
+                gain=sampling.estimate(mean, gains) if step else None,
+                share_worse=sampling.share(gains.means < 0) if step else None,
             )
         )
     return summaries
@@ -90,9 +85,8 @@ def score_matrix(evaluations: Sequence[Evaluation], field: str, step: int) -> Sc
 
     None if a family reports no success and ``field`` is a success.
     """
-    scores = [evaluation.per_task(field, step) for evaluation in evaluations]
-    found = [row for row in scores if row is not None]
-    return np.stack(found) if len(found) == len(scores) else None
+    found = RunScores.of(evaluations, field, step)
+    return None if found is None else found.means
 
 
 def check_comparable(evaluations: Sequence[Evaluation]) -> None:
@@ -123,14 +117,6 @@ def _conditions(evaluation: Evaluation) -> dict[str, object]:
     """What two evaluations must share, beside their tasks."""
     chosen = evaluation.protocol.model_dump(exclude={"seed", "tasks", "num_tasks"})
     return {**chosen, "max_episode_steps": evaluation.header.max_episode_steps}
-
-
-def _success(evaluations: Sequence[Evaluation], field: str, step: int) -> Estimate | None:
-    scores = score_matrix(evaluations, field, step)
-    if scores is None:
-        return None
-    first = evaluations[0]
-    return rate(scores, first.protocol.evaluation_episodes, first.families)
 
 
 def _name(evaluation: Evaluation) -> str:

@@ -78,23 +78,22 @@ def count(value: int, noun: str) -> str:
 
 
 def number(value: Estimate, *, digits: int | None = None, sign: bool = False) -> str:
-    """An estimate with its interval."""
+    """An estimate with its interval, if it has one."""
     if digits is None:
         digits = 0 if abs(value.mean) >= 100 else 1
     return _shown(value, 1.0, digits, "", sign)
 
 
 def percent(value: Estimate | None, *, sign: bool = False) -> str:
-    """A rate with its interval, in percent; a dash where there is none."""
+    """A rate in percent with its interval, if it has one; a dash where there is no rate."""
     return "-" if value is None else _shown(value, 100.0, 0, " %", sign)
 
 
 def _shown(value: Estimate, scale: float, digits: int, unit: str, sign: bool) -> str:
     style = f"{'+' if sign else ''}.{digits}f"
-    mean, low, high = (
-        format(scale * end + 0.0, style) for end in (value.mean, value.low, value.high)
-    )
-    return f"{mean}{unit} [{low}, {high}]"
+    ends = [format(scale * end + 0.0, style) for end in value.ends or ()]
+    around = f" [{', '.join(ends)}]" if ends else ""
+    return f"{format(scale * value.mean + 0.0, style)}{unit}{around}"
 
 
 def _cells(line: StepSummary) -> list[str]:

@@ -172,4 +172,19 @@ def test_evaluation_on_tasks_that_were_trained_on_says_so(tmp_path, capsys):
         run_main("train", "maml", "--benchmark", "halfcheetah-dir", *small, *few, "--run", run) == 0
     )
     assert run_main("evaluate", run, "--num-adaptation-steps", 0, "--num-workers", 0) == 0
-    assert "not held out: this benchmark's test tasks are among" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "not held out: this benchmark's test tasks are among" in said
+    assert (
+        "with one seed and one episode per task there is nothing to take an interval from" in said
+    )
+    assert "[" not in said[said.index("halfcheetah-dir, test tasks") :]
+    assert run_main("report", run) == 0
+    assert "no sample" in (run / "report.html").read_text()
+    many = ("--num-adaptation-steps", 0, "--num-workers", 0, "--evaluation-episodes", 2)
+    assert run_main("evaluate", run, *many, "--card") == 0
+    said = capsys.readouterr().out
+    assert "[95 % interval]" in said
+    assert "with one seed, intervals are over the episodes of each task" in said
+    assert "intervals are over the episodes of each task" in (run / "card.md").read_text()
+    assert run_main("compare", run, run) == 0
+    assert "with one seed, intervals are over" in capsys.readouterr().out

@@ -195,11 +195,13 @@ def made_up(
     families: Sequence[str] | None = None,
     manifest: str = "0" * 64,
     seed: int = 0,
+    exhaustive: bool = False,
     **protocol: Any,
 ) -> Evaluation:
     """An evaluation of given returns ``[T, K + 1, E]`` and final successes, if any.
 
-    Successes at any step are those at the last step.
+    Successes at any step are those at the last step. Where it is exhaustive, the tasks are all that
+    there are.
     """
     returns = np.asarray(returns, dtype=float)
     num_tasks, num_steps, num_episodes = returns.shape
@@ -235,6 +237,8 @@ def made_up(
         max_episode_steps=150,
         tasks=tasks,
         manifest=manifest,
+        shares_tasks=exhaustive,
+        exhaustive=exhaustive,
         subject={"algorithm": "maml", "seed": seed, "iteration": 3, "num_timesteps": 900},
         versions={"metarl": "0.1.0"},
         seconds=1.5,

@@ -105,3 +105,33 @@ def test_a_card_of_nothing_is_refused(entries):
     empty = Card("A title", [], entries, {}, {})
     with pytest.raises(EvaluationError, match="card: got an entry without an evaluation"):
         card_json(empty)
+
+
+def exhaustive(count: int, episodes: int) -> CardEntry:
+    returns = RNG.normal(size=(count, 2, 2, episodes))
+    both = [made_up(one, one > 0, exhaustive=True, seed=i) for i, one in enumerate(returns)]
+    return CardEntry(both, list(range(count)))
+
+
+def test_tasks_that_are_all_there_are_have_intervals_over_seeds():
+    data = card_json(card(MAML=exhaustive(3, 1), control=exhaustive(3, 1)))
+    assert data["variants"]["MAML"]["intervals_over"] == "runs"
+    page = card_markdown(data)
+    assert "These tasks are all there are, so they are no sample: intervals are over train" in page
+    assert "Intervals: 95 %. Rates" in page
+    assert "over tasks" not in page
+
+
+def test_one_seed_and_one_episode_of_all_tasks_there_are_has_no_interval():
+    data = card_json(card(MAML=exhaustive(1, 1), control=exhaustive(1, 1)))
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    page = card_markdown(data)
+    assert "there is nothing to take an interval from" in page
+    assert "Intervals: 95 %" not in page
+    assert not [line for line in page.splitlines() if line.startswith("|") and "[" in line]
+
+
+def test_one_seed_of_all_tasks_there_are_has_intervals_over_episodes():
+    page = card_markdown(card_json(card(MAML=exhaustive(1, 20))))
+    assert "with one seed, intervals are over the episodes of each task; they say nothing" in page
+    assert "[" in next(line for line in page.splitlines() if "**MAML**" in line)

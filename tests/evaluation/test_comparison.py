@@ -78,3 +78,28 @@ def test_success_is_compared_where_both_report_it():
 def test_different_tasks_are_refused():
     with pytest.raises(ManifestMismatchError):
         compare(runs(BETTER), [made_up(WORSE[0], manifest="f" * 64)])
+
+
+def test_tasks_that_are_all_there_are_are_compared_over_seeds_or_episodes():
+    """Two tasks; B is better by 5 on one and by 15 on the other."""
+    level = np.array([-300.0, 300.0])[:, None, None]
+    better = level + np.array([5.0, 15.0])[:, None, None]
+
+    def method(mean, runs, episodes):
+        noise = np.random.default_rng(0).normal(size=(runs, 2, 1, episodes))
+        return [made_up(mean + one, exhaustive=True) for one in noise]
+
+    for runs, episodes, over in ((3, 1, "runs"), (1, 20, "episodes")):
+        a, b = method(better, runs, episodes), method(level, runs, episodes)
+        comparison = compare(a, b)
+        assert comparison.over == over
+        line = comparison.line("episode_return", 0)
+        assert line.decided
+        assert line.difference.high - line.difference.low < 10
+    assert line.probability.ends is None
+    comparison = compare(method(better, 1, 1), method(level, 1, 1))
+    line = comparison.line("episode_return", 0)
+    assert (comparison.over, line.difference.ends, line.decided) == ("nothing", None, False)
+    assert line.difference.mean == pytest.approx(10.0)
+    assert compare(runs_of_three := method(better, 3, 1), method(level, 1, 1)).over == "nothing"
+    assert compare(runs_of_three, runs_of_three).lines[0].a.ends is not None

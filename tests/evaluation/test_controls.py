@@ -51,3 +51,12 @@ def test_success_gets_a_sentence_of_its_own():
     assert len(lines) == 2
     assert lines[1].startswith("after 1 step, success, last step: +60 % [")
     assert "worth that much; the control gains 33 %" in lines[1]
+
+
+def test_without_an_interval_nothing_is_decided():
+    own, control = (
+        made_up(np.array([[[0.0], [gain]]] * 2), exhaustive=True) for gain in (10.0, 2.0)
+    )
+    (line,) = worth_lines(own, {"pretrained": control})
+    assert line.startswith("after 1 step, return: +8.0 against the pretrained control")
+    assert "without an interval it is undecided what meta-learning was worth" in line

@@ -8,6 +8,7 @@ import torch
 from metarl.errors import ConfigError, NonFiniteError, UnknownNameError
 from metarl.evaluation import EvaluationProtocol, evaluate
 from metarl.evaluation.protocol import NUM_SAMPLED_TASKS
+from metarl.tasks import Benchmark
 from tests.evaluation.stubs import EchoTasks, EndlessEchoTasks, StubAgent
 
 OFFSETS = (0.5, -0.25, 2.0)
@@ -168,6 +169,27 @@ def test_the_split_is_recorded():
     agent = StubAgent(test, train)
     assert evaluate(agent, train).header.split == "train"
     assert evaluate(agent, EchoTasks([{"offset": 3.0}])).header.split == "other"
+
+
+def exhaustive(test, train=None, **settings) -> bool:
+    agent = StubAgent(None)
+    agent.benchmark = Benchmark(
+        "shared", train or test, test, seed=0, settings={}, shares_tasks=True
+    )
+    return evaluate(agent, num_adaptation_steps=0, **settings).header.exhaustive
+
+
+def test_tasks_that_are_all_there_are_are_recorded_as_such():
+    both = EchoTasks([{"offset": 1.0}, {"offset": -1.0}])
+    assert exhaustive(both)
+    assert exhaustive(both, tasks=("echo",))
+    assert not exhaustive(both, tasks=(both.tasks[0].digest,))
+    assert not exhaustive(both, EchoTasks([{"offset": float(i)} for i in range(9)]))
+    again = EchoTasks([{"offset": 1.0}])
+    again.replace = True
+    assert exhaustive(again, num_tasks=1)
+    assert not exhaustive(again, num_tasks=2)  # drawn twice
+    assert not evaluate(StubAgent(echo_tasks())).header.exhaustive
 
 
 def test_a_preset_can_be_named_and_changed():

@@ -116,3 +116,21 @@ def test_a_comparison_is_drawn_with_every_quantity():
     picture = pixels(comparison_figure(comparison))
     reverse = compare(evaluation(), evaluation(2.0), ("one", "two"))
     assert not np.array_equal(picture, pixels(comparison_figure(reverse)))
+
+
+def test_curves_without_intervals_say_so():
+    alone = [made_up(np.zeros((2, 3, 1)), exhaustive=True)]
+    words = texts(adaptation_figure({"": alone}, "svg"))
+    assert "made-up: 2 tasks, no intervals" in words
+    assert "95 %" not in words
+    words = texts(comparison_figure(compare(alone, alone), "svg"))
+    assert "task by task; mean" in words
+    assert "interval" not in words
+
+
+def test_curves_with_and_without_intervals_stand_in_one_picture():
+    runs = [made_up(np.full((2, 3, 1), level), exhaustive=True) for level in (0.0, 1.0, 3.0)]
+    words = texts(adaptation_figure({"MAML": runs, "control": runs[:1]}, "svg"))
+    assert "made-up: 3 runs x 2 tasks, 95 % intervals over \n runs " in words  # in two lines
+    words = texts(adaptation_figure({"MAML": runs[:1], "control": runs}, "svg"))
+    assert "made-up: 2 tasks, 95 % intervals over runs" in words

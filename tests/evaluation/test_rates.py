@@ -83,3 +83,18 @@ def test_no_success_at_all_leaves_room_for_some():
     assert rate(np.zeros((1, 5)), 1).high == pytest.approx(0.52, abs=0.01)
     assert rate(np.zeros((1, 5)), 100).high == pytest.approx(0.52, abs=0.01)
     assert rate(np.ones((1, 50)), 1).low == pytest.approx(0.93, abs=0.01)
+
+
+def test_fixed_tasks_without_variation_between_runs_count_each_run_as_one():
+    """One task always, the other never: known of three runs, not of six tasks."""
+    found = rate(np.array([[1.0, 0.0]] * 3), 20, tasks="fixed")
+    assert (found.low, found.high) == clopper_pearson(0.5, 3.0)
+    assert rate(np.zeros((3, 2)), 20, tasks="fixed").high == clopper_pearson(0.0, 3.0)[1]
+
+
+def test_fixed_tasks_add_no_variation_of_their_own():
+    """Rates of 0.1 and 0.9, in ten runs that hardly differ."""
+    scores = np.array([[0.1, 0.9], [0.15, 0.9]] * 5)
+    fixed, sampled = rate(scores, 20, tasks="fixed"), rate(scores, 20)
+    assert fixed.high - fixed.low < 0.12
+    assert sampled.high - sampled.low > 0.9

@@ -113,3 +113,16 @@ def test_a_header_that_is_not_json_is_refused(evaluation, tmp_path):
     (evaluation.save(tmp_path) / "evaluation.json").write_text("{")
     with pytest.raises(EvaluationError, match="is not JSON"):
         Evaluation.load(tmp_path)
+
+
+def test_a_header_that_does_not_say_whether_its_tasks_are_all_is_read_all_the_same(tmp_path):
+    for protocol, expected in (
+        ({}, True),
+        ({"num_tasks": 3}, False),
+        ({"tasks": ("made, up",)}, False),
+    ):
+        made_up(RETURNS, exhaustive=True, **protocol).save(tmp_path)
+        header = json.loads((tmp_path / "evaluation.json").read_text())
+        del header["exhaustive"]
+        write_json(tmp_path / "evaluation.json", header)
+        assert Evaluation.load(tmp_path).header.exhaustive is expected

@@ -15,10 +15,8 @@ from metarl.evaluation.statistics import (
     optimality_gap,
     performance_profile,
     probability_of_improvement,
-    strata_of,
-    stretch_factor,
-    variation,
 )
+from metarl.evaluation.variation import strata_of, stretch_factor
 
 
 def scores(runs: int, tasks: int, seed: int = 0) -> np.ndarray:
@@ -142,11 +140,6 @@ def test_families_are_given_and_tasks_drawn_from_them():
     assert pooled.high - pooled.low > 40
 
 
-def test_a_family_of_one_task_shows_no_variation_so_all_are_drawn_as_one():
-    assert len(strata_of(4, ["a", "a", "b", "b"])) == 2
-    assert [group.tolist() for group in strata_of(3, ["a", "a", "b"])] == [[0, 1, 2]]
-
-
 def test_a_run_keeps_its_tasks_together():
     """Three runs, each equal on all tasks: what varies is the run, not the task."""
     matrix = np.repeat([[0.0], [1.0], [5.0]], 50, axis=1)
@@ -154,21 +147,6 @@ def test_a_run_keeps_its_tasks_together():
     per_task = estimate(mean, matrix, resampling=Resampling("per_task", stretch=False))
     assert (together.low, together.high) == (0.0, 5.0)
     assert per_task.high - per_task.low < 1.0
-
-
-def test_variation_adds_runs_and_families():
-    matrix = scores(4, 6)
-    found = variation([matrix], [np.arange(3), np.arange(3, 6)])
-    by_run, by_task = matrix.mean(axis=1), matrix.mean(axis=0)
-    parts = [
-        by_run.var(ddof=1) / 4,
-        by_task[:3].var(ddof=1) * 3 / 36,
-        by_task[3:].var(ddof=1) * 3 / 36,
-    ]
-    assert found.variance == pytest.approx(sum(parts))
-    satterthwaite = sum(parts) ** 2 / (parts[0] ** 2 / 3 + parts[1] ** 2 / 2 + parts[2] ** 2 / 2)
-    assert found.degrees_of_freedom == pytest.approx(satterthwaite)
-    assert found.shrunken == pytest.approx(parts[0] * 3 / 4 + (parts[1] + parts[2]) * 2 / 3)
 
 
 def test_paired_tasks_vary_together():
@@ -186,6 +164,30 @@ def test_bounded_scores_without_variation_still_get_an_interval():
     assert found == Estimate(0.0, pytest.approx(-unseen), pytest.approx(unseen))
     assert unseen == pytest.approx(0.168, abs=1e-3)
     assert estimate(mean, same) == Estimate(0.5, 0.5, 0.5)
+
+
+def test_fixed_tasks_leave_runs_to_vary():
+    """Two tasks of very different level, as alike in every run as a run is to itself."""
+    matrix = np.array([[0.0], [1.0], [2.0], [3.0]]) + np.array([[-100.0, 100.0]])
+    found = estimate(mean, matrix, resampling=Resampling(tasks="fixed"))
+    half = 3.182446 * matrix[:, 0].std(ddof=1) / 2
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.1)
+
+
+def test_fixed_tasks_without_variation_count_runs():
+    """Three runs agree; by the rule of the unseen at most 71 % of all runs would not."""
+    same = np.full((3, 20), 0.5)
+    found = estimate(
+        mean_difference, same, same, resampling=Resampling(tasks="fixed"), bounds=(-1.0, 1.0)
+    )
+    assert found.high == -found.low == pytest.approx(1 - 0.025 ** (1 / 3))
+
+
+def test_an_estimate_has_both_ends_or_none():
+    assert Estimate(0.25, -0.5, 1.0).ends == (-0.5, 1.0)
+    assert Estimate(0.25, -0.5, 1.0).scaled(100.0) == Estimate(25.0, -50.0, 100.0)
+    assert Estimate(0.25).ends is None
+    assert Estimate(0.25).scaled(100.0) == Estimate(25.0)
 
 
 def test_intervals_depend_on_the_seed_alone():

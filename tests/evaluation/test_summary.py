@@ -67,3 +67,16 @@ def test_different_protocols_are_refused_and_seeds_are_not():
     other = made_up(RETURNS[0], SUCCESS[0], families=FAMILIES, adaptation_episodes=20)
     with pytest.raises(EvaluationError, match="in protocol: adaptation_episodes: 10 and 20"):
         check_comparable([RUNS[0], other])
+
+
+def test_tasks_that_are_all_there_are_leave_seeds_to_vary():
+    """Two tasks far apart: over tasks the interval would be thousands wide."""
+    level = np.array([-300.0, 300.0])[:, None, None]
+    returns = level + np.random.default_rng(0).normal(size=(3, 2, 2, 1))
+    runs = [made_up(one, one > 0, exhaustive=True, seed=i) for i, one in enumerate(returns)]
+    for line in summarise(runs):
+        assert line.episode_return.high - line.episode_return.low < 10
+    (before, after) = summarise(runs[:1])
+    assert before.episode_return == Estimate(returns[0, :, 0].mean())
+    assert after.success_final == Estimate(0.5)
+    assert after.gain.ends is after.share_worse.ends is None

@@ -66,3 +66,15 @@ def test_numbers_and_rates():
     assert percent(value) == "25 % [-50, 100]"
     assert percent(value, sign=True) == "+25 % [-50, +100]"
     assert percent(None) == "-"
+
+
+def test_an_estimate_without_interval_is_shown_bare():
+    assert number(Estimate(0.25)) == "0.2"
+    assert percent(Estimate(0.25), sign=True) == "+25 %"
+    alone = made_up(RETURNS[:2], SUCCESS[:2], exhaustive=True)
+    text = printed(summary_table({"": [alone]}))
+    assert "100 %" in text
+    assert "[" not in text
+    text = printed(comparison_table(compare([alone], [alone])), width=100)
+    assert "+0.0" in text
+    assert "[" not in text

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from metarl.evaluation.rates import rate
 from metarl.evaluation.report.charts import Figure, LineChart, Point, PointChart, Series
 from metarl.evaluation.report.content import Group, Method, TraceLine
 from metarl.evaluation.report.names import FIELDS, after, display, kept_apart, slug
 from metarl.evaluation.result import Evaluation
-from metarl.evaluation.statistics import Estimate, estimate, mean
+from metarl.evaluation.sampling import RunScores, Sampling, intervals_over
+from metarl.evaluation.statistics import Estimate, mean
 from metarl.evaluation.summary import score_matrix
 
 PERCENT = (-3.0, 103.0)
@@ -25,7 +25,7 @@ def adaptation_figures(group: Group, prefix: str) -> list[Figure]:
     figures = [
         Figure(
             f"{kept_apart(group.first.header).capitalize()} tasks before adaptation and after each "
-            "step of it; bands are 95 % intervals. Broken lines don't adapt.",
+            f"step of it{bands(group)}. Broken lines don't adapt.",
             _adaptation(group, everything, "all tasks", f"{prefix}-adaptation"),
         )
     ]
@@ -43,6 +43,12 @@ def adaptation_figures(group: Group, prefix: str) -> list[Figure]:
     return figures
 
 
+def bands(group: Group) -> str:
+    """What the bands around lines are, if any line has one."""
+    over = {intervals_over(method.evaluations) for method in group.methods}
+    return "" if over == {"nothing"} else "; bands are 95 % intervals"
+
+
 def _adaptation(
     group: Group, columns: npt.NDArray[np.intp], what: str, name: str
 ) -> list[LineChart]:
@@ -57,14 +63,15 @@ def _adaptation(
             # What doesn't adapt stays where it is.
             constant = len(values) == 1 and last > 0
             steps = [0, last] if constant else list(range(len(values)))
-            drawn = [values[0], values[0]] if constant else values
+            drawn = [value.scaled(scale) for value in ([*values, *values] if constant else values)]
+            ends = [value.ends for value in drawn if value.ends is not None]
             series.append(
                 Series(
                     display(method.label),
                     [float(step) for step in steps],
-                    [scale * value.mean for value in drawn],
-                    [scale * value.low for value in drawn],
-                    [scale * value.high for value in drawn],
+                    [value.mean for value in drawn],
+                    [low for low, _ in ends],
+                    [high for _, high in ends],
                     colour=number,
                     dashed=constant,
                     markers=not constant,
@@ -90,17 +97,15 @@ def curve(
 ) -> list[Estimate]:
     """One quantity over some tasks, step by step; empty if a family doesn't report it."""
     first = evaluations[0]
-    families = [first.families[column] for column in columns]
+    sampling = Sampling.of(evaluations).of_tasks(columns)
     found = []
     for step in first.steps:
-        scores = score_matrix(evaluations, field, step)
+        scores = RunScores.of(evaluations, field, step)
         if scores is None:
             return []
-        own = scores[:, columns]
+        own = scores.of_tasks(columns)
         found.append(
-            estimate(mean, own, families=families)
-            if field == "episode_return"
-            else rate(own, first.protocol.evaluation_episodes, families)
+            sampling.estimate(mean, own) if field == "episode_return" else sampling.rate(own)
         )
     return found
 

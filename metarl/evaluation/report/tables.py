@@ -10,6 +10,7 @@ from metarl.evaluation.report.content import Group, Method
 from metarl.evaluation.report.curves import gains_of
 from metarl.evaluation.report.goals import place_of
 from metarl.evaluation.report.names import FIELDS, after, display
+from metarl.evaluation.sampling import fixed_tasks_note, intervals_over
 from metarl.evaluation.statistics import Estimate
 from metarl.evaluation.summary import StepSummary, score_matrix, summarise
 from metarl.evaluation.tables import FIELD_NAMES, number, percent
@@ -88,9 +89,15 @@ def summary_table(group: Group) -> Table:
         "gain in return",
         "tasks made worse",
     )
+    return Table(_means_over(group), columns, rows)
+
+
+def _means_over(group: Group) -> str:
+    """What means are over, and their intervals."""
     runs = max(len(method.evaluations) for method in group.methods)
-    over = "tasks" if runs == 1 else "runs and tasks"
-    return Table(f"Means over {over} with 95 % intervals.", columns, rows)
+    means = "tasks" if runs == 1 else "runs and tasks"
+    note = fixed_tasks_note(intervals_over(method.evaluations) for method in group.methods)
+    return f"Means over {means}. {note}" if note else f"Means over {means} with 95 % intervals."
 
 
 def tiles(method: Method) -> list[Tile]:
@@ -121,14 +128,21 @@ def _gain_tiles(line: StepSummary, gain: Estimate, share_worse: Estimate) -> lis
         Tile(
             "Gain in return",
             f"{gain.mean:+.{digits}f}",
-            f"{when}; 95 %: {gain.low:+.{digits}f} to {gain.high:+.{digits}f}",
+            f"{when}{_range(gain, f'+.{digits}f')}",
         ),
         Tile(
             "Tasks made worse",
             f"{100 * share_worse.mean:.0f} %",
-            f"{when}; 95 %: {100 * share_worse.low:.0f} to {100 * share_worse.high:.0f} %",
+            f"{when}{_range(share_worse.scaled(100), '.0f', ' %')}",
         ),
     ]
+
+
+def _range(value: Estimate, style: str, unit: str = "") -> str:
+    """An interval in words, if there is one."""
+    if (ends := value.ends) is None:
+        return ""
+    return f"; 95 %: {ends[0]:{style}} to {ends[1]:{style}}{unit}"
 
 
 def worth_table(method: Method, control: Method) -> Table:
@@ -152,7 +166,8 @@ def worth_table(method: Method, control: Method) -> Table:
         if line.field == name
     ]
     columns = ("quantity", "steps", ours, theirs, "difference", f"P({ours} better)", "verdict")
-    caption = f"{ours} against {theirs}, task by task, with 95 % intervals."
+    intervals = "no intervals" if comparison.over == "nothing" else "with 95 % intervals"
+    caption = f"{ours} against {theirs}, task by task, {intervals}."
     return Table(caption, columns, rows, text_columns=("verdict",))
 
 
@@ -218,6 +233,8 @@ def _share(rate: float) -> Cell:
 
 
 def _verdict(line: PairedLine) -> str:
+    if line.difference.ends is None:
+        return "undecided: no interval"
     if not line.decided:
         return "no difference shown"
     if line.adaptation_step == 0:
@@ -235,14 +252,10 @@ def _plain(line: PairedLine, value: Estimate) -> str:
 def _difference(line: PairedLine) -> Cell:
     scale = FIELDS[line.field][1]
     kind = "" if not line.decided else "up" if line.difference.mean > 0 else "down"
-    value = Estimate(*(scale * end for end in _ends(line.difference)))
+    value = line.difference.scaled(scale)
     digits = 0 if scale != 1.0 else None
     unit = " points" if scale != 1.0 else ""
     return Cell(number(value, digits=digits, sign=True) + unit, line.difference.mean, kind)
-
-
-def _ends(value: Estimate) -> tuple[float, float, float]:
-    return value.mean, value.low, value.high
 
 
 def _shown(line: PairedLine, value: Estimate) -> Cell:

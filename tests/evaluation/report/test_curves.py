@@ -48,6 +48,14 @@ def test_what_does_not_adapt_is_a_broken_line() -> None:
     assert (oracle.x, oracle.y, oracle.dashed, oracle.markers) == ([0, 2], [-1, -1], True, False)
 
 
+def test_without_intervals_there_are_no_bands() -> None:
+    alone = evaluation([[-9, -8, -7, -6], [-3, -4, -8, -2]], exhaustive=True)
+    (figure,) = adaptation_figures(Group([Method("MAML", [alone], [facts()])]), "s1")
+    own = series_of(figure, "episode-return")["MAML"]
+    assert (own.y, own.low, own.high) == ([-7.5, -4.25], [], [])
+    assert "95 %" not in figure.caption
+
+
 def test_families_get_charts_of_their_own() -> None:
     tasks = [Task(family, {"goal": [0.1 * i, 0]}) for i, family in enumerate("aabb")]
     own = evaluation([[0, 1, 2, 3], [4, 5, 6, 9]], tasks=tasks)

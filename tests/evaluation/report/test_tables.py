@@ -11,7 +11,7 @@ from metarl.evaluation.report.tables import (
     worth_sentences,
     worth_table,
 )
-from tests.evaluation.report.made_up import FLAT, IMPROVING, facts, methods
+from tests.evaluation.report.made_up import FLAT, IMPROVING, evaluation, facts, methods
 
 MAML, PRETRAINED, ORACLE = methods()
 
@@ -80,3 +80,27 @@ def test_several_runs_are_averaged() -> None:
     assert [row.cells[5].value for row in table.rows] == [4.5, 3.5, 0.25, 3.5]
     assert table.rows[0].cells[7].text == "50 %"
     assert "2 runs" in table.caption
+
+
+def test_tasks_that_are_all_there_are_give_one_run_no_interval() -> None:
+    alone = evaluation([[-9, -8, -7, -6], [-3, -4, -8, -2]], exhaustive=True)
+    own, control = Method("MAML", [alone], [facts()]), Method("pretrained", [alone])
+    table = summary_table(Group([own, control]))
+    assert "nothing to take an interval from" in table.caption
+    assert not any("[" in cell.text for row in table.rows for cell in row.cells)
+    assert (
+        next(tile for tile in tiles(own) if tile.what == "Gain in return").range == "after 1 step"
+    )
+    table = worth_table(own, control)
+    assert table.caption.endswith("no intervals.")
+    assert {row.cells[6].text for row in table.rows} == {"undecided: no interval"}
+
+
+def test_tasks_that_are_all_there_are_give_several_runs_intervals_over_seeds() -> None:
+    runs = [evaluation([[0.0, 9.0, level, 5.0]], exhaustive=True) for level in (1.0, 2.0, 3.0)]
+    table = summary_table(Group([Method("MAML", runs, [facts()] * 3)]))
+    assert table.caption == (
+        "Means over runs and tasks. These tasks are all there are, so they are no sample: "
+        "intervals are over training seeds."
+    )
+    assert "[" in table.rows[0].cells[4].text

@@ -1,0 +1,85 @@
+"""Where the variance of a mean comes from: runs, and tasks within their families."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from metarl.errors import ConfigError
+
+Scores: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Where the mean's variance comes from.
+
+    Attributes:
+        variance: Unbiased estimate of the mean's variance, runs and tasks together.
+        shrunken: What the bootstrap sees of it, ``(n - 1) / n`` of each part.
+        degrees_of_freedom: Satterthwaite's.
+    """
+
+    variance: float
+    shrunken: float
+    degrees_of_freedom: float
+
+
+def variation(scores: Sequence[Scores], strata: Sequence[npt.NDArray[np.intp]]) -> Variation:
+    """Variance of the mean (of one matrix), or of the difference of means (of two).
+
+    The parts of runs and of tasks are added, each with the residual variation in it: it is counted
+    twice, which errs on the side of a wider interval.
+
+    Args:
+        scores: One or two matrices ``[R, T]``.
+        strata: Column numbers of each family; none where tasks are fixed, not drawn.
+    """
+    parts: list[tuple[float, int, int]] = []  # variance, degrees of freedom, units
+    for part in scores:
+        if len(part) > 1:
+            by_run = part.mean(axis=1)
+            parts.append((float(by_run.var(ddof=1)) / len(part), len(part) - 1, len(part)))
+    by_task = scores[0].mean(axis=0) - (scores[1].mean(axis=0) if len(scores) > 1 else 0.0)
+    total = len(by_task)
+    for columns in strata:
+        if (size := len(columns)) > 1:
+            own = float(by_task[columns].var(ddof=1)) * size / total**2
+            parts.append((own, size - 1, size))
+    variance = sum(own for own, _, _ in parts)
+    if variance == 0.0:
+        return Variation(0.0, 0.0, max(1, total - len(strata)))
+    # Satterthwaite (1946), over runs and over each family of tasks.
+    squares = sum(own**2 / freedom for own, freedom, _ in parts)
+    shrunken = sum(own * freedom / units for own, freedom, units in parts)
+    return Variation(variance, shrunken, max(1.0, variance**2 / squares))
+
+
+def stretch_factor(scores: Sequence[Scores], strata: Sequence[npt.NDArray[np.intp]]) -> float:
+    """By how much a percentile interval is too narrow for so few runs and tasks; at least 1."""
+    found = variation(scores, strata)
+    if found.shrunken == 0.0:
+        return 1.0
+    t, z = stats.t.ppf(0.975, found.degrees_of_freedom), stats.norm.ppf(0.975)
+    return float(t / z * np.sqrt(found.variance / found.shrunken))
+
+
+def strata_of(num_tasks: int, families: Sequence[str] | None) -> list[npt.NDArray[np.intp]]:
+    """Column numbers of each family; one stratum if a family has a single task.
+
+    Raises:
+        ConfigError: If there isn't one family for each task.
+    """
+    everything = [np.arange(num_tasks)]
+    if families is None:
+        return everything
+    if len(families) != num_tasks:
+        raise ConfigError(f"families: got {len(families)} names for {num_tasks} tasks.")
+    names = np.asarray(families)
+    groups = [np.flatnonzero(names == name) for name in dict.fromkeys(families)]
+    return groups if all(len(group) > 1 for group in groups) else everything
