@@ -14,14 +14,18 @@ import tyro
 
 from metarl.agents import ALGORITHMS
 from metarl.cli.loading import Split, evaluation_folder, load_evaluation
+from metarl.cli.oracle import NAME as ORACLE
 from metarl.cli.output import say
 from metarl.errors import CheckpointError, EvaluationError
 from metarl.evaluation.cards import Card, CardEntry, card_json, card_markdown
-from metarl.evaluation.controls import Control
+from metarl.evaluation.controls import Control, stands_beside
 from metarl.evaluation.figures import adaptation_figure
 from metarl.recipes.settings import config_type
 from metarl.runs import RunFolder
 from metarl.storage import read_json, write_file, write_json
+
+ALIKE = ("expert", ORACLE)
+"""Controls that don't depend on the run that they stand beside: one is enough."""
 
 
 def card_runs(
@@ -58,7 +62,8 @@ def write_card(
     """
     configs = [RunFolder(run).config() for run in runs]
     commands = [command_of(config) for config in configs]
-    commands += [evaluation_command(run, split) for run in runs]
+    for run in runs:
+        commands += [evaluation_command(run, split), *oracle_commands(run, split)]
     heading = title or f"{configs[0]['benchmark']}: {configs[0]['algorithm']}"
     return save_card(make_card(heading, commands, entries_of(runs, split), runs[0]), output)
 
@@ -102,11 +107,22 @@ def entries_of(runs: Sequence[Path], split: str = "test") -> dict[str, CardEntry
     entries: dict[str, CardEntry] = {}
     for group in groups.values():
         entries[_label(group[0], entries)] = entry_of(group, "", split)
-    for name in ("pretrained", "untrained", "expert"):
-        having = [run for run in runs if evaluation_folder(run, split, name).is_dir()]
+    for name in ("pretrained", "untrained", *ALIKE):
+        having = [run for run in runs if _has_control(run, name, split)]
         if having:
-            entries[name] = entry_of(having[:1] if name == "expert" else having, name, split)
+            entries[name] = entry_of(having[:1] if name in ALIKE else having, name, split)
     return entries
+
+
+def _has_control(run: Path, name: str, split: str) -> bool:
+    """Whether a control is there; one of an earlier evaluation, on other tasks, is left out."""
+    folder = evaluation_folder(run, split, name)
+    if not folder.is_dir():
+        return False
+    if stands_beside(load_evaluation(run, split, name), load_evaluation(run, split)):
+        return True
+    say(f"left out: {folder}, which is of other tasks or another protocol.")
+    return False
 
 
 def entry_of(runs: Sequence[Path], control: str = "", split: str = "test") -> CardEntry:
@@ -177,13 +193,30 @@ def evaluation_command(run: Path, split: str = "test") -> str:
         words += [f"--{name.replace('_', '-')}", *(str(one) for one in values)]
     if split != "test":
         words += ["--split", split]
-    # Another command's controls, such as the oracle, lie there too.
     controls = sorted(
-        name for name in get_args(Control) if evaluation_folder(run, split, name).is_dir()
+        name
+        for name in get_args(Control)
+        if name != ORACLE and evaluation_folder(run, split, name).is_dir()
     )
     if controls:
         words += ["--controls", *controls]
     return shlex.join(words)
+
+
+def oracle_commands(run: Path, split: str = "test") -> list[str]:
+    """The command that trains and evaluates a run's oracle again; none if it has none.
+
+    One of its own, because `metarl evaluate` would train the default one.
+    """
+    if not evaluation_folder(run, split, ORACLE).is_dir():
+        return []
+    subject = load_evaluation(run, split, ORACLE).header.subject
+    words = ["metarl", "oracle", str(run), "--total-timesteps", str(subject["num_timesteps"])]
+    algorithm = str(subject["algorithm"]).partition(",")[0]
+    words += ["--algorithm", algorithm] if algorithm != "ppo" else []
+    words += ["--seed", str(subject["seed"])] if subject["seed"] else []
+    words += ["--split", split] if split != "test" else []
+    return [shlex.join(words)]
 
 
 def _label(run: Path, taken: Mapping[str, Any]) -> str:

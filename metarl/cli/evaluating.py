@@ -13,9 +13,11 @@ import tyro
 from metarl.cli.cards import write_card
 from metarl.cli.controls import linked_control, pretrained_control, untrained
 from metarl.cli.loading import Split
+from metarl.cli.oracle import oracle_control, saved_oracle, trained_oracle
 from metarl.cli.output import OUT, counting, say
 from metarl.cli.upstream import GOALS_PER_FAMILY, check_upstream, run_as_upstream
 from metarl.envs.metaworld.expert import check_expert, evaluate_expert
+from metarl.errors import ConfigError
 from metarl.evaluation import Evaluation, evaluate
 from metarl.evaluation.controls import Control, worth_lines
 from metarl.evaluation.figures import adaptation_figure
@@ -23,7 +25,7 @@ from metarl.evaluation.protocol import Preset, resolve_protocol
 from metarl.evaluation.sampling import Over, fixed_tasks_note, intervals_over
 from metarl.evaluation.tables import count, gain_lines, percent, summary_table
 from metarl.evaluation.upstream import UpstreamResult
-from metarl.recipes.loading import benchmark_of, load_run, new_goals
+from metarl.recipes.loading import load_run, new_goals, with_horizon
 from metarl.runs import RunFolder
 from metarl.storage import write_file, write_json
 from metarl.tasks import TaskDistribution
@@ -70,7 +72,8 @@ def evaluate_run(
         split: Held-out tasks, those trained on, or new goals of the families trained on.
         seed: Seed of the evaluation's randomness.
         controls: untrained (random initialisation), pretrained (the same training without
-            meta-learning; trained now if there is none) and expert (Meta-World's scripted one);
+            meta-learning; trained now if there is none), expert (Meta-World's scripted one) and
+            oracle (PPO that sees the goal; trained now if there is none, see `metarl oracle`);
             the first two adapt as the run does.
         pretrained: Run folder of the pretrained control, if there is one already.
         as_upstream: Evaluate by metaworld.evaluation too, whose rate is biased, to compare.
@@ -96,6 +99,11 @@ def evaluate_run(
     # What can't be done is refused before anything takes its time.
     if "expert" in controls:
         check_expert(None if distribution is None else distribution.tasks)
+    whole = load_run(run) if "oracle" in controls and checkpoint != "latest" else agent
+    if "oracle" in controls:
+        if split == "new-goals":
+            raise ConfigError("controls: got 'oracle'; it needs --split test or train.")
+        saved_oracle(run, agent.benchmark, whole.num_timesteps)
     if as_upstream:
         check_upstream(RunFolder(run).config(), protocol)
 
@@ -117,6 +125,9 @@ def evaluate_run(
     if "expert" in asked:
         with counting("scripted expert") as progress:
             found["expert"] = evaluate_expert(found[THIS_RUN].header, progress)
+    if "oracle" in asked:
+        oracle = trained_oracle(run, agent.benchmark, whole.num_timesteps)
+        found["oracle"] = oracle_control(run, oracle, found[THIS_RUN], split, num_workers)
     print_evaluation(found, f"{agent.benchmark.name}, {split} tasks, iteration {agent.iteration}")
     folder = run / "evaluation" / split
     save_evaluation(found, folder)
@@ -171,8 +182,7 @@ def _distribution(
 ) -> TaskDistribution | None:
     benchmark = agent.benchmark
     if max_episode_steps not in (None, benchmark.train.max_episode_steps):
-        config = {**RunFolder(run).config(), "max_episode_steps": max_episode_steps}
-        benchmark = benchmark_of(config)
+        benchmark = with_horizon(run, max_episode_steps)
     if split == "new-goals":
         return new_goals(RunFolder(run).config(), benchmark)
     found: TaskDistribution | None = benchmark.test if split == "test" else benchmark.train

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import tyro
 
@@ -17,15 +17,16 @@ from metarl.envs.goal_observable import goal_observable
 from metarl.errors import ConfigError, EvaluationError
 from metarl.evaluation import Evaluation, evaluate
 from metarl.evaluation.tables import summary_table
-from metarl.recipes.loading import load_run
+from metarl.recipes.loading import load_run, with_horizon
 from metarl.tasks import Benchmark
 
 NAME = "oracle"
+Algorithm: TypeAlias = Literal["ppo", "sac"]
 
 
 def evaluate_oracle(
     run: Annotated[Path, tyro.conf.Positional],
-    algorithm: Literal["ppo", "sac"] = "ppo",
+    algorithm: Algorithm = "ppo",
     total_timesteps: int | None = None,
     split: Literal["test", "train"] = "test",
     seed: int = 0,
@@ -50,42 +51,106 @@ def evaluate_oracle(
         raise ConfigError(f"total_timesteps: got {total_timesteps}; must be at least 1.")
     agent = load_run(run)
     beside = load_evaluation(run, split)
-    seen = goal_observable(agent.benchmark)
-    policy = run / f"oracle-{algorithm}"
     steps = agent.num_timesteps if total_timesteps is None else total_timesteps
-    oracle = _trained(policy, seen, algorithm, steps, seed)
-    with counting("evaluating the oracle") as progress:
-        evaluation = evaluate(
-            oracle,
-            seen.test if split == "test" else seen.train,
-            beside.protocol.model_copy(update={"num_adaptation_steps": 0}),
-            num_workers=num_workers,
-            progress=progress,
-        )
-    evaluation = _as_control(evaluation, beside, algorithm)
+    oracle = trained_oracle(run, agent.benchmark, steps, algorithm, seed)
+    evaluation = oracle_control(run, oracle, beside, split, num_workers)
     OUT.print(summary_table({"": [evaluation]}, f"{beside.header.benchmark}, oracle"))
     say(f"rows and summary: {evaluation.save(evaluation_folder(run, split, NAME))}")
     return 0
 
 
-def _trained(
-    folder: Path, benchmark: Benchmark, algorithm: str, total_timesteps: int, seed: int
+def saved_oracle(
+    run: Path, benchmark: Benchmark, total_timesteps: int, algorithm: Algorithm = "ppo"
+) -> SB3Agent | None:
+    """The oracle that a run has already; None if it has none.
+
+    Args:
+        run: The run's folder.
+        benchmark: The run's.
+        total_timesteps: Environment steps that its training must have had, at least.
+        algorithm: PPO or SAC.
+
+    Raises:
+        ConfigError: If it has fewer steps.
+        CheckpointError: If it is damaged.
+        TaskError: If the tasks hold no numbers that could be seen.
+    """
+    folder, seen = _folder(run, algorithm), goal_observable(benchmark)
+    if not folder.exists():
+        return None
+    saved = SB3Agent.load(folder, seen)
+    if saved.num_timesteps < total_timesteps:
+        raise ConfigError(
+            f"total_timesteps: {folder} holds an oracle of {saved.num_timesteps:,} steps, "
+            f"asked for {total_timesteps:,}; remove it to train another."
+        )
+    return saved
+
+
+def trained_oracle(
+    run: Path,
+    benchmark: Benchmark,
+    total_timesteps: int,
+    algorithm: Algorithm = "ppo",
+    seed: int = 0,
 ) -> SB3Agent:
-    """The oracle that is saved already, or a new one."""
-    if folder.exists():
-        saved = SB3Agent.load(folder, benchmark)
-        if saved.num_timesteps < total_timesteps:
-            raise ConfigError(
-                f"total_timesteps: {folder} holds an oracle of {saved.num_timesteps:,} steps, "
-                f"asked for {total_timesteps:,}; remove it to train another."
-            )
+    """The oracle that a run has already, or one that is trained now and kept.
+
+    Args:
+        run: The run's folder.
+        benchmark: The run's.
+        total_timesteps: Environment steps of its training, at least.
+        algorithm: PPO or SAC.
+        seed: Seed of a training now.
+
+    Raises:
+        ConfigError: If there is one of fewer steps.
+        CheckpointError: If it is damaged.
+        TaskError: If the tasks hold no numbers that could be seen.
+    """
+    saved = saved_oracle(run, benchmark, total_timesteps, algorithm)
+    if saved is not None:
         return saved
-    oracle = SB3Agent(benchmark, seed=seed, algorithm=algorithm)
+    folder = _folder(run, algorithm)
+    oracle = SB3Agent(goal_observable(benchmark), seed=seed, algorithm=algorithm)
     say(f"training {algorithm.upper()} for {total_timesteps:,} steps, the goal in sight: {folder}")
     with oracle, LiveDisplay(total_timesteps) as display:
         oracle.learn(total_timesteps, callback=display)
         oracle.save(folder)
     return oracle
+
+
+def oracle_control(
+    run: Path, oracle: SB3Agent, beside: Evaluation, split: str, num_workers: int
+) -> Evaluation:
+    """The oracle's rows on the tasks of an evaluation, by its protocol.
+
+    Args:
+        run: The run's folder.
+        oracle: The oracle.
+        beside: The run's evaluation.
+        split: Which tasks these are.
+        num_workers: Processes.
+
+    Raises:
+        EvaluationError: If the benchmark's tasks are others by now.
+    """
+    benchmark = oracle.benchmark
+    if beside.header.max_episode_steps != benchmark.train.max_episode_steps:
+        benchmark = goal_observable(with_horizon(run, beside.header.max_episode_steps))
+    with counting("evaluating the oracle") as progress:
+        evaluation = evaluate(
+            oracle,
+            benchmark.test if split == "test" else benchmark.train,
+            beside.protocol.model_copy(update={"num_adaptation_steps": 0}),
+            num_workers=num_workers,
+            progress=progress,
+        )
+    return _as_control(evaluation, beside, oracle.config.algorithm)
+
+
+def _folder(run: Path, algorithm: str) -> Path:
+    return run / f"oracle-{algorithm}"
 
 
 def _as_control(evaluation: Evaluation, beside: Evaluation, algorithm: str) -> Evaluation:

@@ -11,9 +11,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from metarl.cli.cards import command_of, evaluation_command
+from metarl.cli.cards import ALIKE, command_of, evaluation_command, oracle_commands
 from metarl.cli.loading import Split, evaluation_folder, load_evaluation
-from metarl.cli.oracle import NAME as ORACLE
 from metarl.cli.output import say
 from metarl.errors import (
     CheckpointError,
@@ -21,6 +20,7 @@ from metarl.errors import (
     EvaluationError,
     ManifestMismatchError,
 )
+from metarl.evaluation.controls import stands_beside
 from metarl.evaluation.report import (
     Group,
     Method,
@@ -30,13 +30,10 @@ from metarl.evaluation.report import (
     write_report,
 )
 from metarl.evaluation.report.content import TRACE
-from metarl.evaluation.result import Evaluation
 from metarl.runs import RunFolder
 from metarl.storage import read_json
 
-CONTROLS = ("pretrained", "untrained", "expert", ORACLE)
-ALIKE = ("expert", ORACLE)
-"""Controls that don't depend on the run that they stand beside: one is enough."""
+CONTROLS = ("pretrained", "untrained", *ALIKE)
 
 
 def report_runs(
@@ -115,19 +112,13 @@ def group_of(runs: Sequence[Path], split: str, notes: list[str]) -> Group:
             if not folder.is_dir():
                 continue
             control = load_evaluation(run, split, name)
-            if _stands_beside(control, beside):
+            if stands_beside(control, beside):
                 found.append(control)
             else:
                 notes.append(f"left out: {folder}, which is of other tasks or another protocol.")
         if found:
             methods[name] = Method(name, found[:1] if name in ALIKE else found)
     return Group(list(methods.values()))
-
-
-def _stands_beside(control: Evaluation, own: Evaluation) -> bool:
-    """Whether a control is of the same tasks, adapted the same way if it is adapted at all."""
-    protocols = [one.protocol.model_dump(exclude={"seed"}) for one in (control, own)]
-    return control.tasks == own.tasks and (control.steps == [0] or protocols[0] == protocols[1])
 
 
 def facts_of(run: Path, split: str) -> RunFacts:
@@ -162,12 +153,8 @@ def facts_of(run: Path, split: str) -> RunFacts:
 
 def commands_of(run: Path, config: Mapping[str, Any], split: str) -> list[str]:
     """What to run to get a run's training, evaluation, oracle and trace again."""
-    commands = [command_of(config), evaluation_command(run, split)]
+    commands = [command_of(config), evaluation_command(run, split), *oracle_commands(run, split)]
     where = ["--split", split] if split != "test" else []
-    if evaluation_folder(run, split, ORACLE).is_dir():
-        subject = load_evaluation(run, split, ORACLE).header.subject
-        words = ["metarl", "oracle", str(run), "--total-timesteps", str(subject["num_timesteps"])]
-        commands.append(shlex.join([*words, *where]))
     if (evaluation_folder(run, split) / TRACE).exists():
         commands.append(shlex.join(["metarl", "trace", str(run), *where]))
     return commands

@@ -9,6 +9,7 @@ beside controls on the same tasks, under the same protocol and randomness:
 * ``pretrained``: the same network trained on all tasks without meta-learning (inner learning rate
   0) for as many steps, adapted the same way. The difference to it is what meta-learning was worth.
 * ``expert``: a controller that sees the goal.
+* ``oracle``: a policy trained by Stable-Baselines3 that sees the goal.
 """
 
 from __future__ import annotations
@@ -20,12 +21,18 @@ from metarl.evaluation.comparison import PairedLine, compare
 from metarl.evaluation.result import Evaluation
 from metarl.evaluation.tables import FIELD_NAMES, count, number, percent
 
-Control: TypeAlias = Literal["untrained", "pretrained", "expert"]
+Control: TypeAlias = Literal["untrained", "pretrained", "expert", "oracle"]
 
 UNKNOWN = (
     "What adaptation gains is not yet what meta-learning was worth: a policy trained without it "
     "may adapt as well. `metarl evaluate RUN --controls pretrained` tells."
 )
+
+
+def stands_beside(control: Evaluation, own: Evaluation) -> bool:
+    """Whether a control is of the same tasks, adapted the same way if it is adapted at all."""
+    protocols = [one.protocol.model_dump(exclude={"seed"}) for one in (control, own)]
+    return control.tasks == own.tasks and (control.steps == [0] or protocols[0] == protocols[1])
 
 
 def worth_lines(evaluation: Evaluation, controls: Mapping[str, Evaluation]) -> list[str]:

@@ -46,6 +46,15 @@ def benchmark_of(config: Mapping[str, Any]) -> Benchmark:
     return make_benchmark(config["benchmark"], seed=config["benchmark_seed"], **settings)
 
 
+def with_horizon(run: Path, max_episode_steps: int) -> Benchmark:
+    """Builds the benchmark of a run with another horizon.
+
+    Raises:
+        CheckpointError: If the folder isn't a run's.
+    """
+    return benchmark_of({**RunFolder(run).config(), "max_episode_steps": max_episode_steps})
+
+
 def new_goals(config: Mapping[str, Any], benchmark: Benchmark) -> TaskDistribution:
     """Tasks of the families trained on that training never saw: those of the next benchmark seed.
 

@@ -6,10 +6,11 @@ import torch
 import yaml
 
 from metarl.agents import MAML
-from metarl.cli import load_run
+from metarl.cli import load_run, main
 from metarl.cli.controls import linked_control, untrained
 from metarl.errors import CheckpointError
 from metarl.evaluation import Evaluation, evaluate
+from metarl.storage import read_checkpoint, write_checkpoint
 
 from .conftest import QUICK, train
 from .conftest import evaluate as evaluate_run
@@ -124,7 +125,6 @@ def test_a_damaged_record_is_refused(run):
     [
         (("--controls", "expert"), "there is no scripted one of infinitely many tasks"),
         (("--as-upstream",), "as_upstream: got benchmark 'navigation'; Meta-World's evaluation"),
-        (("--controls", "oracle"), "oracle"),
         (("--tasks", "reach-v3"), "of infinitely many tasks none can be named"),
     ],
 )
@@ -133,3 +133,59 @@ def test_what_a_benchmark_does_not_have_is_refused_before_anything_runs(
 ):
     assert message in refused("evaluate", run, "--num-workers", 0, *flags)
     assert not (run / "evaluation").exists()
+
+
+def test_an_unknown_control_is_refused(run, refused):
+    with pytest.raises(SystemExit):
+        refused("evaluate", run, "--controls", "magician")
+    assert not (run / "evaluation").exists()
+
+
+def test_the_oracle_is_trained_once_and_is_the_command_s(run, capsys):
+    evaluate_run(run, "--controls", "oracle", "--card", "--checkpoint", 1)
+    printed = capsys.readouterr().out
+    assert "training PPO for 144 steps, the goal in sight" in printed
+    folder = run / "evaluation" / "test"
+    own, oracle = Evaluation.load(folder), Evaluation.load(folder / "controls" / "oracle")
+    assert (oracle.tasks, oracle.steps) == (own.tasks, [0])
+    assert oracle.header.subject["algorithm"] == "ppo, goal observed"
+    assert sum(line.split()[:1] == ["oracle"] for line in printed.splitlines()) == 1
+    steps = oracle.header.subject["num_timesteps"]
+    card = (run / "card.md").read_text()
+    assert f"    metarl oracle {run} --total-timesteps {steps}\n" in card
+    assert "| **oracle** | all |" in card
+    evaluate_run(run, "--controls", "oracle")
+    assert main(["oracle", str(run), "--num-workers", "0"]) == 0
+    assert "training" not in capsys.readouterr().out
+    again = Evaluation.load(folder / "controls" / "oracle")
+    assert (again.rows, again.header.tasks) == (oracle.rows, oracle.header.tasks)
+
+
+def test_the_oracle_has_the_evaluation_s_horizon(run):
+    evaluate_run(run, "--controls", "oracle", "--max-episode-steps", 4)
+    oracle = Evaluation.load(run / "evaluation" / "test" / "controls" / "oracle")
+    assert oracle.header.max_episode_steps == 4
+    assert {row.length for row in oracle.rows} == {4}
+
+
+def test_an_oracle_of_less_training_is_refused_before_anything_runs(run, refused):
+    evaluate_run(run, "--controls", "oracle")
+    shutil.rmtree(run / "evaluation")
+    state = run / "oracle-ppo" / "state.json"
+    content = json.loads(state.read_text())
+    params, _ = read_checkpoint(run / "oracle-ppo")
+    shutil.rmtree(run / "oracle-ppo")
+    write_checkpoint(run / "oracle-ppo", params, {**content, "num_timesteps": 100})
+    message = refused("evaluate", run, *QUICK, "--controls", "oracle")
+    assert "holds an oracle of 100 steps, asked for 144; remove it to train another" in message
+    assert not (run / "evaluation").exists()
+
+
+def test_a_card_leaves_out_controls_of_another_evaluation(run, capsys):
+    evaluate_run(run, "--controls", "oracle", "untrained")
+    evaluate_run(run, "--num-tasks", 4, "--card")
+    assert "| 0 |" in (card := (run / "card.md").read_text())
+    assert "oracle |" not in card
+    assert "untrained |" not in card
+    controls = run / "evaluation" / "test" / "controls"
+    assert f"left out: {controls / 'oracle'}, which is of other tasks" in capsys.readouterr().out

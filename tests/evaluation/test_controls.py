@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metarl.evaluation.controls import UNKNOWN, worth_lines
+from metarl.evaluation.controls import UNKNOWN, stands_beside, worth_lines
 from tests.evaluation.stubs import made_up
 
 NOISE = np.random.default_rng(0).normal(size=(40, 2, 1))
@@ -60,3 +60,11 @@ def test_without_an_interval_nothing_is_decided():
     (line,) = worth_lines(own, {"pretrained": control})
     assert line.startswith("after 1 step, return: +8.0 against the pretrained control")
     assert "without an interval it is undecided what meta-learning was worth" in line
+
+
+def test_a_control_stands_beside_its_own_tasks_and_protocol():
+    own = made_up(NOISE)
+    assert stands_beside(made_up(NOISE, seed=3), own)
+    assert stands_beside(made_up(NOISE[:, :1]), own)  # one that doesn't adapt
+    assert not stands_beside(made_up(NOISE[:20]), own)
+    assert not stands_beside(made_up(NOISE, adaptation_episodes=20), own)
