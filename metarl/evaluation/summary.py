@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from metarl.errors import EvaluationError, ManifestMismatchError
 from metarl.evaluation.sampling import RunScores, Sampling
-from metarl.evaluation.statistics import Estimate, interquartile_mean, mean
+from metarl.evaluation.statistics import Estimate, interquartile_mean, mean, optimality_gap
 from metarl.evaluation.variation import Scores
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class StepSummary:
         interquartile_return: Interquartile mean of the tasks' returns.
         success_any: Rate of success at any step; None if a family reports none.
         success_final: Rate of success at the last step; None likewise.
+        optimality_gap: How far ``success_final`` falls short of 1; None likewise.
         gain: Mean return less that before adaptation; None for step 0.
         share_worse: Share of tasks whose return is lower than before adaptation; None for step 0.
     """
@@ -38,6 +39,7 @@ class StepSummary:
     interquartile_return: Estimate
     success_any: Estimate | None
     success_final: Estimate | None
+    optimality_gap: Estimate | None
     gain: Estimate | None
     share_worse: Estimate | None
 
@@ -64,6 +66,8 @@ def summarise(evaluations: Sequence[Evaluation]) -> list[StepSummary]:
         gains = returns - before
         final = RunScores.of(evaluations, "success_final", step)
         at_any = RunScores.of(evaluations, "success_any", step)
+        success_final = None if final is None else sampling.rate(final)
+        gap = None if final is None or success_final is None else _gap(final, success_final)
         summaries.append(
             StepSummary(
                 adaptation_step=step,
@@ -72,7 +76,8 @@ def summarise(evaluations: Sequence[Evaluation]) -> list[StepSummary]:
                 episode_return=sampling.estimate(mean, returns),
                 interquartile_return=sampling.estimate(interquartile_mean, returns),
                 success_any=None if at_any is None else sampling.rate(at_any),
-                success_final=None if final is None else sampling.rate(final),
+                success_final=success_final,
+                optimality_gap=gap,
                 gain=sampling.estimate(mean, gains) if step else None,
                 share_worse=sampling.share(gains.means < 0) if step else None,
             )
@@ -117,6 +122,12 @@ def _conditions(evaluation: Evaluation) -> dict[str, object]:
     """What two evaluations must share, beside their tasks."""
     chosen = evaluation.protocol.model_dump(exclude={"seed", "tasks", "num_tasks"})
     return {**chosen, "max_episode_steps": evaluation.header.max_episode_steps}
+
+
+def _gap(scores: RunScores, success: Estimate) -> Estimate:
+    """The optimality gap of success rates; none exceeds the target, so it mirrors their mean."""
+    gap = float(optimality_gap(scores.means))
+    return Estimate(gap, *((1.0 - end for end in reversed(success.ends)) if success.ends else ()))
 
 
 def _name(evaluation: Evaluation) -> str:

@@ -78,5 +78,13 @@ def test_tasks_that_are_all_there_are_leave_seeds_to_vary():
         assert line.episode_return.high - line.episode_return.low < 10
     (before, after) = summarise(runs[:1])
     assert before.episode_return == Estimate(returns[0, :, 0].mean())
-    assert after.success_final == Estimate(0.5)
+    assert (after.success_final, after.optimality_gap) == (Estimate(0.5), Estimate(0.5))
     assert after.gain.ends is after.share_worse.ends is None
+
+
+def test_the_optimality_gap_mirrors_the_rate_of_final_success():
+    summary = summarise(RUNS)[1]
+    gap, success = summary.optimality_gap, summary.success_final
+    assert gap.mean == pytest.approx(1 - success.mean)
+    assert gap.ends == pytest.approx((1 - success.high, 1 - success.low))
+    assert made_up(RETURNS[0]).summary()[0].optimality_gap is None

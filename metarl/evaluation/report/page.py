@@ -23,6 +23,7 @@ from metarl.evaluation.report.curves import (
 from metarl.evaluation.report.goals import goal_figures
 from metarl.evaluation.report.names import after, display, kept_apart, slug
 from metarl.evaluation.report.png import png
+from metarl.evaluation.report.profiles import gap_tables, profile_figures
 from metarl.evaluation.report.svg import draw, figure_style
 from metarl.evaluation.report.tables import (
     Table,
@@ -118,6 +119,12 @@ def _section(group: Group, index: int) -> Section:
         _worth(group, own),
         Part("numbers", "All numbers", tables=[summary_table(group)]),
         Part("adaptation", "Adaptation", figures=adaptation_figures(group, name)),
+        Part(
+            "profile",
+            "Performance profile",
+            tables=gap_tables(group),
+            figures=profile_figures(group, name),
+        ),
         Part(
             "goals",
             "Which goals adapt",

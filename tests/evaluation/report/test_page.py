@@ -105,6 +105,8 @@ def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
         "metarl train maml --benchmark navigation",
         "metarl report runs/nav",
         "Inside adaptation",
+        "Profile of return, after 2 steps",
+        "Optimality gap: how far success at the last step falls short of 100 %.",
         "goal 0.3, -0.4",
     ):
         assert words in page.text, words
