@@ -1,0 +1,166 @@
+"""A result card as JSON data, to and from its file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from metarl.errors import EvaluationError
+from metarl.evaluation.cards.content import Card, CardEntry
+from metarl.evaluation.cards.fields import FIELDS
+from metarl.evaluation.comparison import compare
+from metarl.evaluation.result import Evaluation
+from metarl.evaluation.summary import score_matrix, summarise
+from metarl.storage import read_json
+
+_NUMBERS = re.compile(r"\[\n\s*([-+.\deE,\s]|null)+\]")
+
+
+def card_json(card: Card) -> dict[str, Any]:
+    """The card as JSON data.
+
+    ::
+
+        title, commands, notes, versions, hardware
+        benchmark, split, protocol, manifest, shares_tasks
+        variants: {label: VARIANT}
+        comparisons: [{labels: [A, B], lines: [{adaptation_step, field, a, b, difference,
+            probability}]}], the first method against each that adapts as it does
+        extra: [{title, benchmark, split, protocol, manifest, shares_tasks, variants, comparisons}
+            or {title, rates: [{label, adaptation_steps, rate, seed}]}]
+        reasons: {label: why it failed to adapt}
+
+        VARIANT: seeds, settings, training_steps, median_seconds_per_iteration, training_seconds,
+            evaluation_seconds
+            success_final, success_any, episode_return: {per_seed: [[mean after each step] of each
+                seed], all: [ESTIMATE after each step]}, or null
+            gain, share_worse: [null, ESTIMATE after each further step]
+            training: [{environment_steps, before: {field: [...]}, after: {field: [...]}}], one
+                learning curve per seed
+        ESTIMATE: mean, low, high
+
+    Raises:
+        EvaluationError: If an entry has no evaluation, or a reason is given for none of them.
+        ManifestMismatchError: If the seeds of an entry were evaluated on different tasks.
+    """
+    unknown = sorted(set(card.reasons) - set(card.entries))
+    if unknown:
+        raise EvaluationError(f"reasons: got {unknown}; the card's are {sorted(card.entries)}.")
+    return {
+        "title": card.title,
+        "commands": list(card.commands),
+        **_results(card.entries),
+        "extra": [
+            *({"title": title, **_results(entries)} for title, entries in card.extra.items()),
+            *(
+                {"title": title, "rates": [asdict(row) for row in rows]}
+                for title, rows in card.upstream.items()
+            ),
+        ],
+        "reasons": dict(card.reasons),
+        "versions": dict(card.versions),
+        "hardware": dict(card.hardware),
+        "notes": list(card.notes),
+    }
+
+
+def card_bytes(data: Mapping[str, Any]) -> bytes:
+    """A card's data as a JSON file's content, each list of numbers on a line of its own."""
+    text = json.dumps(data, indent=2, allow_nan=False)
+    return (_NUMBERS.sub(lambda found: _on_one_line(found[0]), text) + "\n").encode()
+
+
+def _on_one_line(numbers: str) -> str:
+    return f"[{' '.join(numbers.strip('[]').split())}]"
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Reads a card's data; what cards made earlier don't hold is filled in as empty.
+
+    Raises:
+        CheckpointError: If the file is missing or isn't JSON.
+        EvaluationError: If it isn't a card's.
+    """
+    data = read_json(path)
+    if not isinstance(data, dict) or "variants" not in data or "title" not in data:
+        raise EvaluationError(f"{path}: is no result card (it lacks title or variants)")
+    data = {"shares_tasks": False, "comparisons": [], "extra": [], "reasons": {}, **data}
+    for variant in data["variants"].values():
+        variant.setdefault("training", [])
+    return data
+
+
+def _results(entries: Mapping[str, CardEntry]) -> dict[str, Any]:
+    """Evaluations under one protocol, and what they are of."""
+    if not entries or not all(entry.evaluations for entry in entries.values()):
+        raise EvaluationError("card: got an entry without an evaluation; each needs at least one.")
+    first = next(iter(entries.values())).evaluations[0]
+    header = first.header.to_json()
+    return {
+        "benchmark": header["benchmark"],
+        "split": header["split"],
+        "protocol": {
+            **header["protocol"],
+            "num_tasks": len(first.tasks),
+            "max_episode_steps": header["max_episode_steps"],
+        },
+        "manifest": header["manifest"],
+        "shares_tasks": header["shares_tasks"],
+        "variants": {label: _entry_json(entry) for label, entry in entries.items()},
+        "comparisons": _comparisons(entries),
+    }
+
+
+def _entry_json(entry: CardEntry) -> dict[str, Any]:
+    summaries = summarise(entry.evaluations)
+    figures: dict[str, Any] = {}
+    for name in FIELDS:
+        matrices = [
+            score_matrix(entry.evaluations, name, line.adaptation_step) for line in summaries
+        ]
+        estimates = [getattr(line, name) for line in summaries]
+        if any(value is None for value in estimates):
+            figures[name] = None
+            continue
+        figures[name] = {
+            "per_seed": [
+                [float(scores[run].mean()) for scores in matrices if scores is not None]
+                for run in range(len(entry.evaluations))
+            ],
+            "all": [asdict(value) for value in estimates],
+        }
+    return {
+        "seeds": list(entry.seeds),
+        "settings": dict(entry.settings),
+        "training_steps": entry.training_steps,
+        "median_seconds_per_iteration": entry.seconds_per_iteration,
+        "training_seconds": entry.training_seconds,
+        "evaluation_seconds": sum(each.header.seconds for each in entry.evaluations),
+        **figures,
+        "gain": [None if line.gain is None else asdict(line.gain) for line in summaries],
+        "share_worse": [
+            None if line.share_worse is None else asdict(line.share_worse) for line in summaries
+        ],
+        "training": [curve.to_json() for curve in entry.training],
+    }
+
+
+def _comparisons(entries: Mapping[str, CardEntry]) -> list[dict[str, Any]]:
+    """The first entry against each other one that adapts as it does."""
+    (label, own), *others = entries.items()
+    return [
+        {"labels": [label, other], "lines": _lines(own.evaluations, entry.evaluations)}
+        for other, entry in others
+        if entry.evaluations[0].steps == own.evaluations[0].steps
+    ]
+
+
+def _lines(own: Sequence[Evaluation], others: Sequence[Evaluation]) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in asdict(line).items() if key != "per_task"}
+        for line in compare(own, others).lines
+    ]

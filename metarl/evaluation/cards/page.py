@@ -1,0 +1,166 @@
+"""A result card's page in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from metarl.evaluation.cards.fields import FIELDS, fields_of
+from metarl.evaluation.cards.members import failing, is_family
+from metarl.evaluation.cards.tables import (
+    comparison_lines,
+    main_table,
+    seed_table,
+    upstream_table,
+)
+from metarl.evaluation.tables import count
+
+
+def card_markdown(
+    data: Mapping[str, Any], picture: str | None = None, training_picture: str | None = None
+) -> str:
+    """The card as a page.
+
+    Args:
+        data: Of :func:`~metarl.evaluation.cards.card_json`.
+        picture: Address of the adaptation picture, beside the page.
+        training_picture: Address of the learning curves.
+    """
+    fields = _fields(data)
+    lines = [
+        f"# {data['title']}",
+        "",
+        *(f"    {command}" for command in data["commands"]),
+        "",
+        protocol_sentence(data),
+        *(f"\n{note}" for note in data["notes"]),
+        "",
+    ]
+    if picture is not None:
+        lines += [f"![before and after adaptation]({picture})", ""]
+    for field in fields:
+        lines += [f"## {FIELDS[field].heading}", "", *main_table(data, field), ""]
+    lines += _failing_lines(data)
+    lines += comparison_lines(data, fields, level=2)
+    for extra in data.get("extra", ()):
+        lines += extra_lines(extra, level=2)
+    if training_picture is not None:
+        lines += ["## Training", "", TRAINING_CAPTION, "", f"![training]({training_picture})", ""]
+    lines += ["## Seed by seed", ""]
+    for field in fields:
+        lines += [f"{FIELDS[field].heading}:", "", *seed_table(data, field), ""]
+    lines += [intervals_sentence(data), "", f"Training: {training_sentence(data)}", ""]
+    return "\n".join([*lines, provenance_sentence(data), ""])
+
+
+TRAINING_CAPTION = (
+    "Training tasks, by sampled actions, each point the mean over a stretch of iterations: not the "
+    "evaluation above."
+)
+
+
+def protocol_sentence(results: Mapping[str, Any]) -> str:
+    """How a card, or one of its extra evaluations, was evaluated."""
+    protocol = results["protocol"]
+    steps = range(protocol["num_adaptation_steps"] + 1)
+    acting = "the mean action" if protocol["evaluation_actions"] == "mean" else "sampled actions"
+    held_out = (
+        ""
+        if not results["shares_tasks"] or results["split"] != "test"
+        else ("\nNothing is held out: its test tasks are trained on.")
+    )
+    return (
+        f"Evaluated on {count(protocol['num_tasks'], results['split'] + ' task')} of "
+        f"{results['benchmark']}, horizon {protocol['max_episode_steps']}, after "
+        f"{_listed(list(steps))} adaptation steps. Each step learns from "
+        f"{count(protocol['adaptation_episodes'], 'episode')} with sampled actions; results are by "
+        f"{acting}, {count(protocol['evaluation_episodes'], 'episode')} per task.{held_out}"
+    )
+
+
+def extra_lines(extra: Mapping[str, Any], level: int) -> list[str]:
+    """An extra evaluation under a heading, as tables."""
+    lines = [f"{'#' * level} {extra['title']}", ""]
+    if "rates" in extra:
+        return [*lines, *upstream_table(extra["rates"]), ""]
+    lines += [protocol_sentence(extra), ""]
+    for field in _fields(extra):
+        lines += [f"{FIELDS[field].heading}:", "", *main_table(extra, field), ""]
+    return [*lines, *comparison_lines(extra, _fields(extra), level + 1)]
+
+
+def failing_sentences(data: Mapping[str, Any]) -> list[str]:
+    """A sentence for each method that fails to adapt, with the reason that the card gives.
+
+    On a card of few methods only those with a reason are named: an interval over one seed or two
+    tasks may include 0 for lack of data.
+    """
+    reasons = data.get("reasons", {})
+    return [
+        f"**{label}** fails to adapt: {reasons.get(label, 'no reason is known.')}"
+        for label in failing(data)
+        if is_family(data) or label in reasons
+    ]
+
+
+def intervals_sentence(data: Mapping[str, Any]) -> str:
+    """What a card's intervals are over."""
+    if "intervals" in data:
+        return str(data["intervals"])
+    several = any(len(content["seeds"]) > 1 for content in data["variants"].values())
+    over = (
+        "over seeds and tasks, families given"
+        if several
+        else "over tasks; they say nothing of seeds that were not run"
+    )
+    return (
+        f"Intervals: 95 %, {over}. Rates: Korn and Graubard's; returns and differences: stratified "
+        "bootstrap, stretched for few seeds and tasks."
+    )
+
+
+def training_sentence(data: Mapping[str, Any]) -> str:
+    """How long the methods were trained, and how long that took; those trained alike together."""
+    alike: dict[tuple[int, int], list[str]] = {}
+    for label, content in data["variants"].items():
+        if content["training_steps"]:
+            key = (len(content["seeds"]), content["training_steps"])
+            alike.setdefault(key, []).append(f"{label}{_seconds(content)}")
+    parts = [
+        f"{count(seeds, 'seed')} of {steps:,} environment steps each: {', '.join(labels)}"
+        for (seeds, steps), labels in alike.items()
+    ]
+    return f"{'; '.join(parts)}." if parts else "none."
+
+
+def provenance_sentence(data: Mapping[str, Any]) -> str:
+    """Split manifest, hardware, versions."""
+    packages = ", ".join(f"{name} {number}" for name, number in data["versions"].items())
+    hardware = ", ".join(f"{name} {value}" for name, value in data["hardware"].items())
+    return (
+        f"Split manifest: `{data['manifest']}`."
+        f"{f' Hardware: {hardware}.' if hardware else ''} Versions: {packages}."
+    )
+
+
+def _failing_lines(data: Mapping[str, Any]) -> list[str]:
+    sentences = failing_sentences(data)
+    return (
+        ["## What fails to adapt", "", *(f"- {one}" for one in sentences), ""] if sentences else []
+    )
+
+
+def _fields(results: Mapping[str, Any]) -> Sequence[str]:
+    """Of many methods the return comes first, whose table has the gain."""
+    found = fields_of(results)
+    return found[::-1] if is_family(results) else found
+
+
+def _seconds(content: Mapping[str, Any]) -> str:
+    median = content["median_seconds_per_iteration"]
+    return "" if median is None else f" (median {median:.1f} s per iteration)"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    *most, last = (str(number) for number in numbers)
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,107 @@
+import numpy as np
+
+from metarl.evaluation.cards import CardEntry, UpstreamRow, card_json, card_markdown
+from tests.evaluation.cards.made_up import CONTROL, MAML, SEVEN, card, family, runs
+from tests.evaluation.stubs import made_up
+
+
+def section(page: str, heading: str) -> str:
+    return page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_the_page_shows_every_number():
+    data = card_json(card())
+    page = card_markdown(data, "card.png", "card-training.png")
+    assert page.startswith("# A title\n\n    metarl train maml --benchmark made-up\n")
+    assert "![before and after adaptation](card.png)" in page
+    assert "![training](card-training.png)" in page
+    assert "\nA note.\n" in page
+    value = data["variants"]["MAML"]["episode_return"]["all"][1]
+    assert f"{value['mean']:.1f} [{value['low']:.1f}, {value['high']:.1f}] |" in page
+    assert "| expert | 0 |" in page
+    assert "## MAML against control" in page
+    assert "Intervals: 95 %, over seeds and tasks" in page
+    assert "3 seeds of 9,000 environment steps each: MAML (median 1.2 s per iteration)" in page
+    assert "2 seeds of 9,000 environment steps each: control." in page
+    assert f"Split manifest: `{'0' * 64}`. Hardware: platform Linux, cores 2." in page
+
+
+def test_one_table_has_a_row_per_method_and_the_gain():
+    data = card_json(card())
+    lines = [line for line in section(card_markdown(data), "Return").splitlines() if line]
+    assert lines[0] == "| | before | 1 step | gain (1 step) |"
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| MAML", "| control", "| expert"]
+    gain = data["variants"]["MAML"]["gain"][1]
+    assert lines[2].endswith(f"| {gain['mean']:.1f} [{gain['low']:.1f}, {gain['high']:.1f}] |")
+    assert lines[4].endswith("| - | - |")
+
+
+def test_every_table_row_has_as_many_cells_as_its_heading():
+    further = {
+        "extra": {"New goals": {"MAML": MAML}},
+        "upstream": {"Theirs": [UpstreamRow("MAML", 1, 0.25)]},
+    }
+    for entries in (None, {**family(**SEVEN), "control": CONTROL}):
+        for block in card_markdown(card_json(card(entries, **further))).split("\n\n"):
+            rows = [line for line in block.splitlines() if line.startswith("|")]
+            assert len({line.count("|") for line in rows}) <= 1
+
+
+def test_one_seed_says_that_it_says_nothing_of_others():
+    page = card_markdown(card_json(card({"MAML": CardEntry(runs(1), [0])})))
+    assert "over tasks; they say nothing of seeds that were not run" in page
+    assert "Training: none." in page
+
+
+def test_a_family_without_success_has_no_table_of_it():
+    plain = CardEntry([made_up(np.arange(10.0).reshape(5, 2, 1))], [0])
+    page = card_markdown(card_json(card({"MAML": plain})))
+    assert "## Return" in page
+    assert "uccess" not in page
+
+
+def test_further_evaluations_follow_under_their_titles():
+    page = card_markdown(
+        card_json(
+            card(
+                extra={"New goals": {"MAML": MAML, "control": CONTROL}},
+                upstream={"By metaworld": [UpstreamRow("MAML", 1, 0.251, 0)]},
+            )
+        )
+    )
+    found = section(page, "New goals")
+    assert "Evaluated on 10 test tasks of made-up, horizon 150, after 0 and 1" in found
+    assert "### MAML against control" in found
+    assert "| MAML | 0 | 1 | 25 |" in section(page, "By metaworld")
+
+
+def test_a_large_family_is_one_table_with_the_gain_the_best_first():
+    data = card_json(card({"MAML": MAML, **family(**SEVEN)}))
+    page = card_markdown(data)
+    headings = [line for line in page.splitlines() if line.startswith("## ")]
+    assert headings[0] == "## Return"
+    rows = section(page, "Return").strip().splitlines()[2:]
+    assert [row.split(" | ")[0][2:] for row in rows] == [
+        *("best", "good", "fair", "MAML", "weak", "none", "worse")
+    ]
+    assert "MAML against each after 1 step: return" in page
+    assert "## MAML against best" not in page
+
+
+def test_members_that_fail_to_adapt_are_named_with_the_reason():
+    entries = {"MAML": MAML, **family(**SEVEN), "control": CONTROL}
+    page = card_markdown(card_json(card(entries, reasons={"none": "its step is too short."})))
+    assert section(page, "What fails to adapt").strip().splitlines() == [
+        "- **weak** fails to adapt: no reason is known.",
+        "- **none** fails to adapt: its step is too short.",
+        "- **worse** fails to adapt: no reason is known.",
+    ]
+
+
+def test_of_few_methods_only_those_with_a_reason_are_named():
+    few = {"MAML": MAML, **family(none=0.0, worse=-4.0)}
+    assert "fails to adapt" not in card_markdown(card_json(card(few)))
+    page = card_markdown(card_json(card(few, reasons={"worse": "it diverges.", "MAML": "no."})))
+    assert (
+        section(page, "What fails to adapt").strip() == "- **worse** fails to adapt: it diverges."
+    )
