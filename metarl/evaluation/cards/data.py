@@ -12,6 +12,7 @@ from typing import Any
 from metarl.errors import EvaluationError
 from metarl.evaluation.cards.content import Card, CardEntry
 from metarl.evaluation.cards.fields import FIELDS
+from metarl.evaluation.cards.members import CONTROLS, WITHOUT_META_LEARNING
 from metarl.evaluation.comparison import compare
 from metarl.evaluation.result import Evaluation
 from metarl.evaluation.summary import score_matrix, summarise
@@ -29,7 +30,7 @@ def card_json(card: Card) -> dict[str, Any]:
         benchmark, split, protocol, manifest, shares_tasks
         variants: {label: VARIANT}
         comparisons: [{labels: [A, B], lines: [{adaptation_step, field, a, b, difference,
-            probability}]}], the first method against each that adapts as it does
+            probability}]}], A being the first method, or B a control
         extra: [{title, benchmark, split, protocol, manifest, shares_tasks, variants, comparisons}
             or {title, rates: [{label, adaptation_steps, rate, seed}]}]
         reasons: {label: why it failed to adapt}
@@ -150,12 +151,23 @@ def _entry_json(entry: CardEntry) -> dict[str, Any]:
 
 
 def _comparisons(entries: Mapping[str, CardEntry]) -> list[dict[str, Any]]:
-    """The first entry against each other one that adapts as it does."""
-    (label, own), *others = entries.items()
+    """The first method against each other one, the further methods against the controls.
+
+    Only methods that adapt in as many steps are compared.
+    """
+    first, *others = entries
+    pairs = [(first, other) for other in others]
+    pairs += [
+        (method, control)
+        for method in others
+        if method not in CONTROLS
+        for control in others
+        if control in WITHOUT_META_LEARNING
+    ]
     return [
-        {"labels": [label, other], "lines": _lines(own.evaluations, entry.evaluations)}
-        for other, entry in others
-        if entry.evaluations[0].steps == own.evaluations[0].steps
+        {"labels": [a, b], "lines": _lines(entries[a].evaluations, entries[b].evaluations)}
+        for a, b in pairs
+        if entries[a].evaluations[0].steps == entries[b].evaluations[0].steps
     ]
 
 

@@ -11,6 +11,9 @@ MANY = 6
 CONTROLS = ("control", "pretrained", "untrained", "expert", "oracle")
 """Labels of what stands beside the methods for comparison."""
 
+WITHOUT_META_LEARNING = ("control", "pretrained")
+"""Controls that tell what meta-learning was worth."""
+
 SHARE_OF_BEST = 1 / 3
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from metarl.evaluation.cards.fields import FIELDS, PROBABILITY
-from metarl.evaluation.cards.members import gain_of, is_family, ordered
+from metarl.evaluation.cards.members import WITHOUT_META_LEARNING, gain_of, is_family, ordered
 from metarl.evaluation.tables import count
 
 
@@ -21,7 +21,8 @@ def main_table(results: Mapping[str, Any], field: str) -> list[str]:
     """
     shown = FIELDS[field]
     headings = _headings(results)
-    with_gain = field == "episode_return" and len(headings) > 1
+    gains = [gain_of(variant) for variant in results["variants"].values()]
+    with_gain = field == "episode_return" and any(gain is not None for gain in gains)
     rows = []
     for label in ordered(results):
         variant = results["variants"][label]
@@ -64,9 +65,32 @@ def comparison_table(comparison: Mapping[str, Any]) -> list[str]:
     return table(["steps", "", "difference", f"P({first} better)"], rows)
 
 
-def against_each_table(results: Mapping[str, Any], field: str) -> list[str]:
-    """The first method against each other one after the last step."""
-    lines = {comparison["labels"][1]: comparison["lines"] for comparison in results["comparisons"]}
+def worth_table(results: Mapping[str, Any], fields: Iterable[str]) -> list[str]:
+    """What methods are better by than the controls, after each step: one row per quantity."""
+    headings = _headings(results)[1:]
+    rows = []
+    for comparison in results["comparisons"]:
+        first, second = comparison["labels"]
+        if second not in WITHOUT_META_LEARNING:
+            continue
+        for field in fields:
+            cells = [
+                FIELDS[field].cell(line["difference"])
+                for line in comparison["lines"]
+                if line["field"] == field and line["adaptation_step"]
+            ]
+            if cells:
+                rows.append([f"{first} less {second}", FIELDS[field].label, *cells])
+    return table(["", "", *headings], rows) if rows else []
+
+
+def against_one_table(results: Mapping[str, Any], field: str, other: str) -> list[str]:
+    """Every method against one after the last step."""
+    lines = {
+        comparison["labels"][0]: comparison["lines"]
+        for comparison in results["comparisons"]
+        if comparison["labels"][1] == other
+    }
     last = results["protocol"]["num_adaptation_steps"]
     rows = [
         [label, FIELDS[field].cell(line["difference"]), PROBABILITY.cell(line["probability"])]
@@ -74,20 +98,19 @@ def against_each_table(results: Mapping[str, Any], field: str) -> list[str]:
         for line in lines.get(label, ())
         if (line["field"], line["adaptation_step"]) == (field, last)
     ]
-    first = next(iter(results["variants"]))
-    return table(["", "difference", f"P({first} better)"], rows)
+    return table(["", f"less {other}", f"P(better than {other})"], rows)
 
 
 def comparison_lines(results: Mapping[str, Any], fields: Iterable[str], level: int) -> list[str]:
-    """The first method against the others, with headings: a table for each, or one for many."""
+    """Comparisons with headings: a table for each pair; of many methods, against the control."""
     mark = "#" * level
     lines: list[str] = []
     if is_family(results):
-        first = next(iter(results["variants"]))
-        last = _headings(results)[-1]
-        for field in fields:
-            lines += [f"{mark} {first} against each after {last}: {FIELDS[field].label}", ""]
-            lines += [*against_each_table(results, field), ""]
+        for control in (one for one in WITHOUT_META_LEARNING if one in results["variants"]):
+            for field in fields:
+                what = f"after {_headings(results)[-1]}, {FIELDS[field].label}"
+                lines += [f"{mark} Against {control} {what}", ""]
+                lines += [*against_one_table(results, field, control), ""]
         return lines
     for comparison in results["comparisons"]:
         first, second = comparison["labels"]
@@ -112,7 +135,7 @@ def upstream_table(rates: Sequence[Mapping[str, Any]]) -> list[str]:
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """A Markdown table."""
     return [
-        f"| {' | '.join(headings)} |".replace("|  |", "| |"),
+        "|" + "".join(f" {heading} |" if heading else " |" for heading in headings),
         f"|{' --- |' * len(headings)}",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]

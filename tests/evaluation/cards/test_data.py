@@ -48,6 +48,12 @@ def test_the_first_method_is_compared_with_those_that_adapt_as_it_does():
     assert [line["adaptation_step"] for line in comparison["lines"]] == [0, 0, 0, 1, 1, 1]
 
 
+def test_further_methods_are_compared_with_the_controls():
+    entries = {"MAML": MAML, "control": CONTROL, "ProMP": CardEntry(runs(2, 3.0), [0, 1])}
+    labels = [comparison["labels"] for comparison in card_json(card(entries))["comparisons"]]
+    assert labels == [["MAML", "control"], ["MAML", "ProMP"], ["ProMP", "control"]]
+
+
 def test_every_seed_has_its_learning_curve():
     variants = card_json(card())["variants"]
     assert [curve["before"]["episode_return"][0] for curve in variants["MAML"]["training"]] == [

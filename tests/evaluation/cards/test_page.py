@@ -1,7 +1,7 @@
 import numpy as np
 
 from metarl.evaluation.cards import CardEntry, UpstreamRow, card_json, card_markdown
-from tests.evaluation.cards.made_up import CONTROL, MAML, SEVEN, card, family, runs
+from tests.evaluation.cards.made_up import CONTROL, EXPERT, MAML, SEVEN, card, family, runs
 from tests.evaluation.stubs import made_up
 
 
@@ -84,8 +84,21 @@ def test_a_large_family_is_one_table_with_the_gain_the_best_first():
     assert [row.split(" | ")[0][2:] for row in rows] == [
         *("best", "good", "fair", "MAML", "weak", "none", "worse")
     ]
-    assert "MAML against each after 1 step: return" in page
     assert "## MAML against best" not in page
+
+
+def test_of_a_large_family_every_member_is_compared_with_the_control():
+    data = card_json(card({**family(**SEVEN), "control": CONTROL, "expert": EXPERT}))
+    rows = section(card_markdown(data), "Against control after 1 step, return").strip().splitlines()
+    assert rows[0] == "| | less control | P(better than control) |"
+    assert [row.split(" | ")[0][2:] for row in rows[2:]] == list(SEVEN)
+    (own,) = [one for one in data["comparisons"] if one["labels"] == ["good", "control"]]
+    (line,) = [
+        line
+        for line in own["lines"]
+        if (line["field"], line["adaptation_step"]) == ("episode_return", 1)
+    ]
+    assert rows[3].startswith(f"| good | {line['difference']['mean']:.1f} [")
 
 
 def test_members_that_fail_to_adapt_are_named_with_the_reason():
