@@ -12,7 +12,7 @@ from typing import Any
 from metarl.errors import EvaluationError
 from metarl.evaluation.cards.content import Card, CardEntry
 from metarl.evaluation.cards.fields import FIELDS
-from metarl.evaluation.cards.members import CONTROLS, WITHOUT_META_LEARNING
+from metarl.evaluation.cards.members import CONTROLS, MANY, WITHOUT_META_LEARNING
 from metarl.evaluation.comparison import compare
 from metarl.evaluation.result import Evaluation
 from metarl.evaluation.summary import score_matrix, summarise
@@ -30,7 +30,7 @@ def card_json(card: Card) -> dict[str, Any]:
         benchmark, split, protocol, manifest, shares_tasks
         variants: {label: VARIANT}
         comparisons: [{labels: [A, B], lines: [{adaptation_step, field, a, b, difference,
-            probability}]}], A being the first method, or B a control
+            probability}]}], where B is a control, or A the first method of a few
         extra: [{title, benchmark, split, protocol, manifest, shares_tasks, variants, comparisons}
             or {title, rates: [{label, adaptation_steps, rate, seed}]}]
         reasons: {label: why it failed to adapt}
@@ -151,18 +151,20 @@ def _entry_json(entry: CardEntry) -> dict[str, Any]:
 
 
 def _comparisons(entries: Mapping[str, CardEntry]) -> list[dict[str, Any]]:
-    """The first method against each other one, the further methods against the controls.
+    """Every method against the controls, and the first against each other one.
 
-    Only methods that adapt in as many steps are compared.
+    Of many methods with a control, against the control alone. Only methods that adapt in as many
+    steps are compared.
     """
     first, *others = entries
-    pairs = [(first, other) for other in others]
+    controls = [label for label in others if label in WITHOUT_META_LEARNING]
+    pairs = [(first, other) for other in others if not (controls and len(entries) > MANY)]
     pairs += [
         (method, control)
-        for method in others
+        for method in entries
         if method not in CONTROLS
-        for control in others
-        if control in WITHOUT_META_LEARNING
+        for control in controls
+        if (method, control) not in pairs
     ]
     return [
         {"labels": [a, b], "lines": _lines(entries[a].evaluations, entries[b].evaluations)}

@@ -12,6 +12,7 @@ from metarl.evaluation.cards.tables import (
     main_table,
     seed_table,
     upstream_table,
+    worth_table,
 )
 from metarl.evaluation.tables import count
 
@@ -86,7 +87,8 @@ def extra_lines(extra: Mapping[str, Any], level: int) -> list[str]:
     lines += [protocol_sentence(extra), ""]
     for field in _fields(extra):
         lines += [f"{FIELDS[field].heading}:", "", *main_table(extra, field), ""]
-    return [*lines, *comparison_lines(extra, _fields(extra), level + 1)]
+    worth = worth_table(extra, _fields(extra))
+    return [*lines, *(["Beyond the control:", "", *worth, ""] if worth else [])]
 
 
 def failing_sentences(data: Mapping[str, Any]) -> list[str]:
@@ -130,7 +132,11 @@ def training_sentence(data: Mapping[str, Any]) -> str:
         f"{count(seeds, 'seed')} of {steps:,} environment steps each: {', '.join(labels)}"
         for (seeds, steps), labels in alike.items()
     ]
-    return f"{'; '.join(parts)}." if parts else "none."
+    if not parts:
+        return "none."
+    timed = any(one["median_seconds_per_iteration"] for one in data["variants"].values())
+    told = " In brackets: median time of an iteration." if timed else ""
+    return f"{'; '.join(parts)}.{told}"
 
 
 def provenance_sentence(data: Mapping[str, Any]) -> str:
@@ -158,7 +164,7 @@ def _fields(results: Mapping[str, Any]) -> Sequence[str]:
 
 def _seconds(content: Mapping[str, Any]) -> str:
     median = content["median_seconds_per_iteration"]
-    return "" if median is None else f" (median {median:.1f} s per iteration)"
+    return "" if median is None else f" ({median:.1f} s)"
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -21,8 +21,7 @@ def test_the_page_shows_every_number():
     assert "| expert | 0 |" in page
     assert "## MAML against control" in page
     assert "Intervals: 95 %, over seeds and tasks" in page
-    assert "3 seeds of 9,000 environment steps each: MAML (median 1.2 s per iteration)" in page
-    assert "2 seeds of 9,000 environment steps each: control." in page
+    assert "Training: 3 seeds of 9,000 environment steps each: MAML (1.2 s); 2 seeds of" in page
     assert f"Split manifest: `{'0' * 64}`. Hardware: platform Linux, cores 2." in page
 
 
@@ -71,7 +70,7 @@ def test_further_evaluations_follow_under_their_titles():
     )
     found = section(page, "New goals")
     assert "Evaluated on 10 test tasks of made-up, horizon 150, after 0 and 1" in found
-    assert "### MAML against control" in found
+    assert "| MAML less control | return | " in found
     assert "| MAML | 0 | 1 | 25 |" in section(page, "By metaworld")
 
 
