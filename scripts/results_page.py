@@ -110,6 +110,8 @@ def results_page(results: Path, template: Path) -> str:
     environment.globals.update(
         {name: method for name, method in lookups if not name.startswith("_")},
         main_table=_lines(tables.main_table),
+        family_table=_lines(tables.family_table),
+        family_caption=page.FAMILY_CAPTION,
         worth_table=_lines(tables.worth_table),
         extra_tables=_lines(page.extra_lines),
         protocol_sentence=page.protocol_sentence,

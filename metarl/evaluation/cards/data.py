@@ -9,11 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from metarl.errors import EvaluationError
 from metarl.evaluation.cards.content import Card, CardEntry
 from metarl.evaluation.cards.fields import FIELDS
 from metarl.evaluation.cards.members import CONTROLS, MANY, WITHOUT_META_LEARNING
 from metarl.evaluation.comparison import compare
+from metarl.evaluation.report.curves import curve
 from metarl.evaluation.result import Evaluation
 from metarl.evaluation.summary import score_matrix, summarise
 from metarl.storage import read_json
@@ -39,6 +42,8 @@ def card_json(card: Card) -> dict[str, Any]:
             evaluation_seconds
             success_final, success_any, episode_return: {per_seed: [[mean after each step] of each
                 seed], all: [ESTIMATE after each step]}, or null
+            families: {family: {success_final (or episode_return): [ESTIMATE after each step]}},
+                empty for a single family
             gain, share_worse: [null, ESTIMATE after each further step]
             training: [{environment_steps, before: {field: [...]}, after: {field: [...]}}], one
                 learning curve per seed
@@ -92,6 +97,7 @@ def read_card(path: Path) -> dict[str, Any]:
     data = {"shares_tasks": False, "comparisons": [], "extra": [], "reasons": {}, **data}
     for variant in data["variants"].values():
         variant.setdefault("training", [])
+        variant.setdefault("families", {})
     return data
 
 
@@ -146,8 +152,25 @@ def _entry_json(entry: CardEntry) -> dict[str, Any]:
         "share_worse": [
             None if line.share_worse is None else asdict(line.share_worse) for line in summaries
         ],
-        "training": [curve.to_json() for curve in entry.training],
+        "families": _families_json(entry.evaluations),
+        "training": [one.to_json() for one in entry.training],
     }
+
+
+def _families_json(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Success at the last step (return where there is none) of each family; empty if it's one."""
+    families = np.asarray(evaluations[0].families)
+    names = list(dict.fromkeys(evaluations[0].families))
+    if len(names) < 2:
+        return {}
+    found: dict[str, Any] = {}
+    for name in names:
+        columns = np.flatnonzero(families == name)
+        for field in ("success_final", "episode_return"):
+            if values := curve(evaluations, field, columns):
+                found[name] = {field: [asdict(value) for value in values]}
+                break
+    return found
 
 
 def _comparisons(entries: Mapping[str, CardEntry]) -> list[dict[str, Any]]:

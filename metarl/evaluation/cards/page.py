@@ -9,6 +9,7 @@ from metarl.evaluation.cards.fields import FIELDS, fields_of
 from metarl.evaluation.cards.members import failing, is_family
 from metarl.evaluation.cards.tables import (
     comparison_lines,
+    family_table,
     main_table,
     seed_table,
     upstream_table,
@@ -41,6 +42,8 @@ def card_markdown(
         lines += [f"![before and after adaptation]({picture})", ""]
     for field in fields:
         lines += [f"## {FIELDS[field].heading}", "", *main_table(data, field), ""]
+    if families := family_table(data):
+        lines += ["## Family by family", "", FAMILY_CAPTION, "", *families, ""]
     lines += _failing_lines(data)
     lines += comparison_lines(data, fields, level=2)
     for extra in data.get("extra", ()):
@@ -54,6 +57,7 @@ def card_markdown(
     return "\n".join([*lines, provenance_sentence(data), ""])
 
 
+FAMILY_CAPTION = "Success at the last step, %, or return where a family reports no success:"
 TRAINING_CAPTION = (
     "Training tasks, by sampled actions, each point the mean over a stretch of iterations: not the "
     "evaluation above."
@@ -87,8 +91,11 @@ def extra_lines(extra: Mapping[str, Any], level: int) -> list[str]:
     lines += [protocol_sentence(extra), ""]
     for field in _fields(extra):
         lines += [f"{FIELDS[field].heading}:", "", *main_table(extra, field), ""]
-    worth = worth_table(extra, _fields(extra))
-    return [*lines, *(["Beyond the control:", "", *worth, ""] if worth else [])]
+    if families := family_table(extra):
+        lines += [FAMILY_CAPTION, "", *families, ""]
+    if worth := worth_table(extra, _fields(extra)):
+        lines += ["Beyond the control:", "", *worth, ""]
+    return lines
 
 
 def failing_sentences(data: Mapping[str, Any]) -> list[str]:

@@ -50,6 +50,19 @@ def seed_table(results: Mapping[str, Any], field: str) -> list[str]:
     return table(["", "seed", *headings], rows)
 
 
+def family_table(results: Mapping[str, Any]) -> list[str]:
+    """Success at the last step (return where there is none) of each family; empty if it's one."""
+    headings = _headings(results)
+    rows = []
+    families = next(iter(results["variants"].values())).get("families", {})
+    for family in families:
+        for label in ordered(results):
+            for field, values in results["variants"][label]["families"].get(family, {}).items():
+                cells = _filled([FIELDS[field].cell(value) for value in values], len(headings))
+                rows.append([family, label, *cells])
+    return table(["", "", *headings], rows) if rows else []
+
+
 def comparison_table(comparison: Mapping[str, Any]) -> list[str]:
     """One method against another, after every number of steps."""
     first, _ = comparison["labels"]
