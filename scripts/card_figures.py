@@ -103,6 +103,13 @@ class CardFigures:
             raise LookupError(f"{card}, {label}: knows no time per iteration")
         return f"{median:.1f} s"
 
+    def memory(self, card: str, label: str) -> str:
+        """Largest memory that a process of training took: ``2,500 MiB``."""
+        peak = self.variant(card, label)["peak_memory_mib"]
+        if peak is None:
+            raise LookupError(f"{card}, {label}: knows no memory")
+        return f"{peak:,.0f} MiB"
+
     def training_gain(self, card: str, label: str, share: float) -> str:
         """Return after adaptation less that before, on training tasks, mean over seeds.
 

@@ -185,6 +185,7 @@ def test_prose_takes_its_numbers_from_the_cards(figures):
     assert figures.seeds(*reach) == "3 seeds"
     assert figures.env_steps(*reach) == "0.009 million"
     assert figures.seconds(*reach) == "1.2 s"
+    assert figures.memory(*reach) == "512 MiB"
     assert figures.tasks("ml1-reach") == "10 tasks"
     assert figures.rate(*reach, -1) == figures.rate(*reach, 1)
     # Of 250 iterations the last 20: their number, less the mean level of three seeds.
@@ -232,6 +233,7 @@ def test_a_number_that_is_not_there_is_an_error(figures):
         (lambda: figures.rate("ml1-reach", "MAML", 2), "got step 2; it has 2"),
         (lambda: figures.gain("ml1-reach", "MAML", 0), "knows no gain after step 0"),
         (lambda: figures.seconds("ml1-reach", "control"), "knows no time"),
+        (lambda: figures.memory("ml1-reach", "control"), "knows no memory"),
         (lambda: figures.training_gain("ml1-reach", "control", 1.0), "no learning curve"),
     ):
         with pytest.raises(LookupError, match=told):

@@ -175,7 +175,8 @@ def entry_of(runs: Sequence[Path], control: str = "", split: str = "test") -> Ca
     if control:
         return CardEntry(evaluations, seeds, training_steps=steps)
     metrics = [read_metrics(run) for run in runs]
-    seconds = [value for own in metrics for value in iteration_seconds(own)]
+    seconds = [value for own in metrics for value in finite(own, "time/iteration_s")]
+    memory = [value for own in metrics for value in finite(own, "memory/peak_mib")]
     curves = [thinned(own) for own in metrics]
     return CardEntry(
         evaluations,
@@ -184,13 +185,14 @@ def entry_of(runs: Sequence[Path], control: str = "", split: str = "test") -> Ca
         training_steps=steps,
         seconds_per_iteration=float(np.median(seconds)) if seconds else None,
         training_seconds=sum(seconds) if seconds else None,
+        peak_memory_mib=max(memory, default=None),
         training=[curve for curve in curves if curve is not None] if all(curves) else [],
     )
 
 
-def iteration_seconds(metrics: Mapping[str, Sequence[float]]) -> list[float]:
-    """Seconds of every iteration, as a run recorded them."""
-    return [value for value in metrics.get("time/iteration_s", ()) if math.isfinite(value)]
+def finite(metrics: Mapping[str, Sequence[float]], name: str) -> list[float]:
+    """One column of a run's metrics, without the iterations that recorded nothing there."""
+    return [value for value in metrics.get(name, ()) if math.isfinite(value)]
 
 
 def command_of(config: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from metarl.cli.cards import (
     command_of,
     entry_of,
     evaluation_command,
-    iteration_seconds,
+    finite,
     make_card,
     save_card,
 )
@@ -85,9 +85,19 @@ def test_a_damaged_table_of_metrics_is_refused(run, refused):
     assert "metrics.csv: can't be read" in refused("card", run)
 
 
-def test_iterations_without_a_time_are_left_out():
-    assert iteration_seconds({"time/iteration_s": [1.5, float("nan"), 2.0]}) == [1.5, 2.0]
-    assert iteration_seconds({}) == []
+def test_iterations_without_a_number_are_left_out():
+    assert finite({"time/iteration_s": [1.5, float("nan"), 2.0]}, "time/iteration_s") == [1.5, 2.0]
+    assert finite({}, "time/iteration_s") == []
+
+
+def test_the_largest_memory_of_all_seeds_is_told_where_it_was_recorded(run, tmp_path):
+    evaluate(run)
+    columns = "timesteps,memory/peak_mib,pre/return,post/return"
+    (run / "metrics.csv").write_text(f"{columns}\n100,,1,2\n200,2500.4,1,2\n300,1800,1,2\n")
+    assert main(["card", str(run), "--output", str(tmp_path / "result")]) == 0
+    assert "MAML (2,500 MiB)" in (tmp_path / "result.md").read_text()
+    (run / "metrics.csv").write_text("timesteps,pre/return\n100,1\n")
+    assert entry_of([run]).peak_memory_mib is None
 
 
 def test_a_run_without_metrics_has_a_card_without_curves(run, tmp_path):

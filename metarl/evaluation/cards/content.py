@@ -21,6 +21,7 @@ class CardEntry:
         training_steps: Environment steps of training, per seed; 0 for what isn't trained.
         seconds_per_iteration: Median over all iterations of all seeds, if known.
         training_seconds: Of all seeds together, if known.
+        peak_memory_mib: Largest memory that training took, workers apart, if known.
         training: Learning curve of each seed, in the order of ``seeds``; empty if unknown.
     """
 
@@ -30,6 +31,7 @@ class CardEntry:
     training_steps: int = 0
     seconds_per_iteration: float | None = None
     training_seconds: float | None = None
+    peak_memory_mib: float | None = None
     training: Sequence[TrainingCurve] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,14 @@ def card_json(card: Card) -> dict[str, Any]:
         reasons: {label: why it failed to adapt}
 
         VARIANT: seeds, settings, training_steps, median_seconds_per_iteration, training_seconds,
-            evaluation_seconds
+            peak_memory_mib, evaluation_seconds
             success_final, success_any, episode_return: {per_seed: [[mean after each step] of each
                 seed], all: [ESTIMATE after each step]}, or null
             families: {family: {success_final (or episode_return): [ESTIMATE after each step]}},
                 empty for a single family
             gain, share_worse: [null, ESTIMATE after each further step]
             training: [{environment_steps, before: {field: [...]}, after: {field: [...]}}], one
-                learning curve per seed
+                learning curve per seed; none in `extra`, whose training is the card's
         ESTIMATE: mean, low, high
 
     Raises:
@@ -61,7 +61,10 @@ def card_json(card: Card) -> dict[str, Any]:
         "commands": list(card.commands),
         **_results(card.entries),
         "extra": [
-            *({"title": title, **_results(entries)} for title, entries in card.extra.items()),
+            *(
+                {"title": title, **_results(_without_curves(entries))}
+                for title, entries in card.extra.items()
+            ),
             *(
                 {"title": title, "rates": [asdict(row) for row in rows]}
                 for title, rows in card.upstream.items()
@@ -98,6 +101,7 @@ def read_card(path: Path) -> dict[str, Any]:
     for variant in data["variants"].values():
         variant.setdefault("training", [])
         variant.setdefault("families", {})
+        variant.setdefault("peak_memory_mib", None)
     return data
 
 
@@ -120,6 +124,11 @@ def _results(entries: Mapping[str, CardEntry]) -> dict[str, Any]:
         "variants": {label: _entry_json(entry) for label, entry in entries.items()},
         "comparisons": _comparisons(entries),
     }
+
+
+def _without_curves(entries: Mapping[str, CardEntry]) -> dict[str, CardEntry]:
+    """Further evaluations are of the same training, whose curves the card has already."""
+    return {label: replace(entry, training=()) for label, entry in entries.items()}
 
 
 def _entry_json(entry: CardEntry) -> dict[str, Any]:
@@ -146,6 +155,7 @@ def _entry_json(entry: CardEntry) -> dict[str, Any]:
         "training_steps": entry.training_steps,
         "median_seconds_per_iteration": entry.seconds_per_iteration,
         "training_seconds": entry.training_seconds,
+        "peak_memory_mib": entry.peak_memory_mib,
         "evaluation_seconds": sum(each.header.seconds for each in entry.evaluations),
         **figures,
         "gain": [None if line.gain is None else asdict(line.gain) for line in summaries],

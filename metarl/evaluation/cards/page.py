@@ -129,21 +129,22 @@ def intervals_sentence(data: Mapping[str, Any]) -> str:
 
 
 def training_sentence(data: Mapping[str, Any]) -> str:
-    """How long the methods were trained, and how long that took; those trained alike together."""
+    """How long the methods were trained, and what that took; those trained alike together."""
     alike: dict[tuple[int, int], list[str]] = {}
     for label, content in data["variants"].items():
         if content["training_steps"]:
             key = (len(content["seeds"]), content["training_steps"])
-            alike.setdefault(key, []).append(f"{label}{_seconds(content)}")
+            cost = _cost(content)
+            alike.setdefault(key, []).append(f"{label} ({cost})" if cost else label)
     parts = [
         f"{count(seeds, 'seed')} of {steps:,} environment steps each: {', '.join(labels)}"
         for (seeds, steps), labels in alike.items()
     ]
     if not parts:
         return "none."
-    timed = any(one["median_seconds_per_iteration"] for one in data["variants"].values())
-    told = " In brackets: median time of an iteration." if timed else ""
-    return f"{'; '.join(parts)}.{told}"
+    known = any(_cost(content) for content in data["variants"].values())
+    told = " In brackets: median time of an iteration, and peak memory (workers apart) where known."
+    return f"{'; '.join(parts)}.{told if known else ''}"
 
 
 def provenance_sentence(data: Mapping[str, Any]) -> str:
@@ -169,9 +170,10 @@ def _fields(results: Mapping[str, Any]) -> Sequence[str]:
     return found[::-1] if is_family(results) else found
 
 
-def _seconds(content: Mapping[str, Any]) -> str:
-    median = content["median_seconds_per_iteration"]
-    return "" if median is None else f" ({median:.1f} s)"
+def _cost(content: Mapping[str, Any]) -> str:
+    seconds, memory = content["median_seconds_per_iteration"], content["peak_memory_mib"]
+    told = [] if seconds is None else [f"{seconds:.1f} s"]
+    return ", ".join([*told, *([] if memory is None else [f"{memory:,.0f} MiB"])])
 
 
 def _listed(numbers: Sequence[int]) -> str:

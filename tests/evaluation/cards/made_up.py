@@ -28,7 +28,14 @@ def curve(iterations: int = 250, level: float = 0.0, *, success: bool = True) ->
 
 
 MAML = CardEntry(
-    runs(3, 5.0), [0, 1, 2], {"inner_lr": 0.1}, 9000, 1.25, 33.0, [curve(level=i) for i in range(3)]
+    runs(3, 5.0),
+    [0, 1, 2],
+    {"inner_lr": 0.1},
+    9000,
+    1.25,
+    33.0,
+    512.3,
+    [curve(level=i) for i in range(3)],
 )
 CONTROL = CardEntry(runs(2, 1.0), [0, 1], {"inner_lr": 0.0}, 9000)
 EXPERT = CardEntry(runs(1, 9.0, steps=1), [0])

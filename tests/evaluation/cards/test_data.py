@@ -26,7 +26,7 @@ def test_the_data_hold_what_is_needed_to_believe_and_to_repeat():
     maml = data["variants"]["MAML"]
     assert (maml["seeds"], maml["training_steps"]) == ([0, 1, 2], 9000)
     assert (maml["median_seconds_per_iteration"], maml["training_seconds"]) == (1.25, 33.0)
-    assert maml["evaluation_seconds"] == 4.5
+    assert (maml["peak_memory_mib"], maml["evaluation_seconds"]) == (512.3, 4.5)
 
 
 def test_numbers_are_per_seed_and_of_all_seeds_with_their_intervals():
@@ -76,6 +76,7 @@ def test_further_evaluations_have_their_own_protocol_methods_and_comparison():
     alike = {"MAML": MAML, "control": CONTROL}
     (found,) = card_json(card(extra={"New goals": alike}))["extra"]
     assert found["comparisons"][0]["labels"] == ["MAML", "control"]
+    assert found["variants"]["MAML"]["training"] == []  # the card has these curves already
 
 
 def test_rates_by_another_procedure_are_plain_rows():
@@ -117,7 +118,7 @@ def test_a_card_from_before_curves_and_further_evaluations_is_read(tmp_path):
     for name in ("extra", "reasons", "shares_tasks"):
         del data[name]
     for variant in data["variants"].values():
-        del variant["training"]
+        del variant["training"], variant["families"], variant["peak_memory_mib"]
     (tmp_path / "card.json").write_text(json.dumps(data))
     found = read_card(tmp_path / "card.json")
     assert found["extra"] == []

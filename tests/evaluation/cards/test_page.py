@@ -21,7 +21,10 @@ def test_the_page_shows_every_number():
     assert "| expert | 0 |" in page
     assert "## MAML against control" in page
     assert "Intervals: 95 %, over seeds and tasks" in page
-    assert "Training: 3 seeds of 9,000 environment steps each: MAML (1.2 s); 2 seeds of" in page
+    assert (
+        "Training: 3 seeds of 9,000 environment steps each: MAML (1.2 s, 512 MiB); 2 seeds of"
+        in page
+    )
     assert f"Split manifest: `{'0' * 64}`. Hardware: platform Linux, cores 2." in page
 
 
