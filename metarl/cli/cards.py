@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,15 +14,26 @@ import tyro
 
 from metarl.agents import ALGORITHMS
 from metarl.cli.loading import Split, evaluation_folder, load_evaluation
+from metarl.cli.metrics import read_metrics
 from metarl.cli.oracle import NAME as ORACLE
 from metarl.cli.output import say
-from metarl.errors import CheckpointError, EvaluationError
-from metarl.evaluation.cards import Card, CardEntry, card_json, card_markdown
+from metarl.errors import EvaluationError
+from metarl.evaluation.cards import (
+    Card,
+    CardEntry,
+    UpstreamRow,
+    card_bytes,
+    card_json,
+    card_markdown,
+    thinned,
+)
+from metarl.evaluation.cards.figures import members_figure, training_figure
+from metarl.evaluation.cards.members import is_family
 from metarl.evaluation.controls import Control, stands_beside
 from metarl.evaluation.figures import adaptation_figure
 from metarl.recipes.settings import config_type
 from metarl.runs import RunFolder
-from metarl.storage import read_json, write_file, write_json
+from metarl.storage import read_json, write_file
 
 ALIKE = ("expert", ORACLE)
 """Controls that don't depend on the run that they stand beside: one is enough."""
@@ -34,7 +45,7 @@ def card_runs(
     title: str | None = None,
     split: Split = "test",
 ) -> int:
-    """Write a result card of evaluated runs: Markdown, JSON and a picture.
+    """Write a result card of evaluated runs: Markdown, JSON and pictures.
 
     Runs that differ in nothing but their seed are put together; controls that were evaluated with
     them are listed beside them.
@@ -54,7 +65,7 @@ def card_runs(
 def write_card(
     runs: Sequence[Path], output: Path, *, title: str | None = None, split: str = "test"
 ) -> Path:
-    """Writes ``output.md``, ``output.json`` and ``output.png`` of evaluated runs.
+    """Writes page, data and pictures of evaluated runs, as :func:`save_card` does.
 
     Raises:
         EvaluationError: If a run isn't evaluated.
@@ -74,22 +85,62 @@ def make_card(
     entries: Mapping[str, CardEntry],
     run: Path,
     notes: Sequence[str] = (),
+    *,
+    extra: Mapping[str, Mapping[str, CardEntry]] | None = None,
+    upstream: Mapping[str, Sequence[UpstreamRow]] | None = None,
+    reasons: Mapping[str, str] | None = None,
 ) -> Card:
-    """A card with versions and hardware as one run recorded them."""
+    """A card with versions and hardware as one run recorded them.
+
+    Args:
+        title: Heading.
+        commands: What to run to get the same again.
+        entries: Methods by label, the one that the card is about first.
+        run: Folder of the run whose versions and hardware the card names.
+        notes: Further sentences.
+        extra: Further evaluations by title, each with its methods by label.
+        upstream: Rates by Meta-World's own procedure, by title.
+        reasons: Why methods failed to adapt, by label.
+    """
     versions = read_json(run / "versions.json")
     hardware = {"platform": versions["platform"], "cores": versions["cpu_count"]}
-    return Card(title, commands, entries, versions["packages"], hardware, notes)
+    return Card(
+        title,
+        commands,
+        entries,
+        versions["packages"],
+        hardware,
+        notes,
+        extra or {},
+        upstream or {},
+        reasons or {},
+    )
 
 
 def save_card(card: Card, output: Path) -> Path:
-    """Writes a card's page, data and picture; returns the page."""
+    """Writes a card's page, data and pictures; returns the page.
+
+    The pictures are ``output.png`` (adaptation) and, if learning curves are known,
+    ``output-training.png``.
+    """
     data = card_json(card)
-    picture = output.with_name(f"{output.name}.png")
-    curves = {label: entry.evaluations for label, entry in card.entries.items()}
-    write_file(picture, adaptation_figure(curves))
-    write_json(output.with_name(f"{output.name}.json"), data)
+    adaptation, training = (
+        output.with_name(f"{output.name}{ending}.png") for ending in ("", "-training")
+    )
+    if is_family(data):
+        write_file(adaptation, members_figure(data))
+    else:
+        curves = {label: entry.evaluations for label, entry in card.entries.items()}
+        write_file(adaptation, adaptation_figure(curves))
+    learning = training_figure(data)
+    if learning is None:
+        training.unlink(missing_ok=True)  # an earlier card's
+    else:
+        write_file(training, learning)
+    write_file(output.with_name(f"{output.name}.json"), card_bytes(data))
     page = output.with_name(f"{output.name}.md")
-    write_file(page, card_markdown(data, picture.name).encode())
+    shown = card_markdown(data, adaptation.name, training.name if learning else None)
+    write_file(page, shown.encode())
     return page
 
 
@@ -139,7 +190,10 @@ def entry_of(runs: Sequence[Path], control: str = "", split: str = "test") -> Ca
     steps = max(int(subject.get("num_timesteps", 0)) for subject in subjects)
     if control:
         return CardEntry(evaluations, seeds, training_steps=steps)
-    seconds = [value for run in runs for value in iteration_seconds(run)]
+    metrics = [read_metrics(run) for run in runs]
+    seconds = [value for own in metrics for value in finite(own, "time/iteration_s")]
+    memory = [value for own in metrics for value in finite(own, "memory/peak_mib")]
+    curves = [thinned(own) for own in metrics]
     return CardEntry(
         evaluations,
         seeds,
@@ -147,18 +201,14 @@ def entry_of(runs: Sequence[Path], control: str = "", split: str = "test") -> Ca
         training_steps=steps,
         seconds_per_iteration=float(np.median(seconds)) if seconds else None,
         training_seconds=sum(seconds) if seconds else None,
+        peak_memory_mib=max(memory, default=None),
+        training=[curve for curve in curves if curve is not None] if all(curves) else [],
     )
 
 
-def iteration_seconds(run: Path) -> list[float]:
-    """Seconds of every iteration, as the run recorded them."""
-    try:
-        with (run / "metrics.csv").open(newline="") as file:
-            return [float(line["time/iteration_s"]) for line in csv.DictReader(file)]
-    except FileNotFoundError:
-        return []
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(f"{run / 'metrics.csv'}: can't be read: {error}") from None
+def finite(metrics: Mapping[str, Sequence[float]], name: str) -> list[float]:
+    """One column of a run's metrics, without the iterations that recorded nothing there."""
+    return [value for value in metrics.get(name, ()) if math.isfinite(value)]
 
 
 def command_of(config: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ import tyro
 
 from metarl.cli.cards import ALIKE, command_of, evaluation_command, oracle_commands
 from metarl.cli.loading import Split, evaluation_folder, load_evaluation
+from metarl.cli.metrics import read_metrics
 from metarl.cli.output import say
 from metarl.errors import (
     CheckpointError,
@@ -158,26 +158,6 @@ def commands_of(run: Path, config: Mapping[str, Any], split: str) -> list[str]:
     if (evaluation_folder(run, split) / TRACE).exists():
         commands.append(shlex.join(["metarl", "trace", str(run), *where]))
     return commands
-
-
-def read_metrics(run: Path) -> dict[str, list[float]]:
-    """The columns of a run's metrics; NaN where a line has no number.
-
-    Raises:
-        CheckpointError: If the table can't be read.
-    """
-    path = run / "metrics.csv"
-    if not path.exists():
-        return {}
-    try:
-        with path.open(newline="") as file:
-            lines = list(csv.DictReader(file))
-        if any(None in line for line in lines):
-            raise ValueError("a line has more cells than the heading")
-        names = dict.fromkeys(name for line in lines for name in line)
-        return {name: [float(line.get(name) or "nan") for line in lines] for name in names}
-    except (OSError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: can't be read: {error}") from None
 
 
 def _by_tasks(runs: Sequence[Path], split: str) -> list[list[Path]]:

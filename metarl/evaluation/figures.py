@@ -7,7 +7,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -20,7 +20,9 @@ from metarl.evaluation.sampling import Over, intervals_named, intervals_over
 from metarl.evaluation.statistics import Estimate
 from metarl.evaluation.summary import StepSummary, summarise
 
-COLOURS = ("#1f6fb4", "#c4681a", "#3a8f5c", "#8a5aa8")
+Shared: TypeAlias = Literal["none", "row", "col", "all"]
+
+COLOURS = ("#1f6fb4", "#c4681a", "#3a8f5c", "#8a5aa8", "#b3364f", "#5f6b76")
 PANELS = {
     "episode_return": ("return", 1.0),
     "success_final": ("success at the last step (%)", 100.0),
@@ -50,7 +52,7 @@ def adaptation_figure(evaluations: Mapping[str, Sequence[Evaluation]], kind: str
         if all(getattr(lines[0], name) is not None for lines in curves.values())
     ]
     first = next(iter(evaluations.values()))
-    figure, axes = _panels(len(names))
+    figure, axes = panels(len(names))
     for axis, name in zip(axes, names, strict=True):
         label, scale = PANELS[name]
         for (curve, lines), colour in zip(curves.items(), cycle(COLOURS), strict=False):
@@ -71,7 +73,7 @@ def adaptation_figure(evaluations: Mapping[str, Sequence[Evaluation]], kind: str
         f"{header.benchmark}: {runs}{len(header.tasks)} tasks, {intervals_named(drawn[0])}",
         len(names),
     )
-    return _content(figure, kind)
+    return picture(figure, kind)
 
 
 def comparison_figure(comparison: Comparison, kind: str = "png") -> bytes:
@@ -83,7 +85,7 @@ def comparison_figure(comparison: Comparison, kind: str = "png") -> bytes:
         The picture as a file's content.
     """
     names = [name for name in PANELS if comparison.line(name, 0) is not None]
-    figure, axes = _panels(len(names))
+    figure, axes = panels(len(names))
     first, second = comparison.labels
     jitter = np.random.default_rng(0)
     for axis, name in zip(axes, names, strict=True):
@@ -111,13 +113,31 @@ def comparison_figure(comparison: Comparison, kind: str = "png") -> bytes:
     around = "" if comparison.over == "nothing" else " with 95 % interval"
     benchmark = comparison.header["benchmark"]
     _title(figure, f"{benchmark}: {first} less {second}, task by task; mean{around}", len(names))
-    return _content(figure, kind)
+    return picture(figure, kind)
 
 
-def _panels(count: int) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(3.6 * count, 3.2), layout="constrained")
+def panels(
+    columns: int,
+    rows: int = 1,
+    size: tuple[float, float] = (3.6, 3.2),
+    sharex: Shared = "none",
+    sharey: Shared = "none",
+) -> tuple[Figure, list[Any]]:
+    """A figure of panels.
+
+    Args:
+        columns: Panels side by side.
+        rows: Panels above each other.
+        size: Of a panel, in inches.
+        sharex: Which panels share the axis along.
+        sharey: Which panels share the axis up.
+
+    Returns:
+        The figure and its panels, row by row.
+    """
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, count, squeeze=False)[0]
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).flat)
     for axis in axes:
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
@@ -129,7 +149,13 @@ def _title(figure: Figure, text: str, num_panels: int) -> None:
     figure.suptitle(textwrap.fill(text, 46 * num_panels), fontsize=10)
 
 
-def _content(figure: Figure, kind: str) -> bytes:
+def picture(figure: Figure, kind: str = "png") -> bytes:
+    """A figure as a file's content, the same every time.
+
+    Args:
+        figure: The figure.
+        kind: ``"png"`` or ``"svg"``.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {})
     return buffer.getvalue()

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from metarl.cli.reporting import read_metrics
-from metarl.errors import CheckpointError
 from metarl.evaluation import Evaluation
 
 from .commands import TINY, run_main
@@ -165,15 +163,3 @@ def test_other_files_than_pages_are_refused(run: Path, refused: Callable[..., st
 def test_a_damaged_table_of_metrics_is_refused(run: Path, refused: Callable[..., str]) -> None:
     (run / "metrics.csv").write_text("timesteps,pre/return\n100,abc\n")
     assert "metrics.csv: can't be read" in refused("report", run)
-
-
-def test_metrics_are_columns_of_numbers(tmp_path: Path) -> None:
-    assert read_metrics(tmp_path) == {}
-    (tmp_path / "metrics.csv").write_text("timesteps,post/return\n100,-2.5\n200,\n")
-    found = read_metrics(tmp_path)
-    assert found["timesteps"] == [100.0, 200.0]
-    assert found["post/return"][0] == -2.5
-    assert found["post/return"][1] != found["post/return"][1]
-    (tmp_path / "metrics.csv").write_text("timesteps\n100,1,2\n")
-    with pytest.raises(CheckpointError):
-        read_metrics(tmp_path)

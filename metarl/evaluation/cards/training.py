@@ -1,0 +1,76 @@
+"""Learning curves: what a run recorded while it trained, thinned to what a picture can show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+COLUMNS = {
+    "episode_return": "return",
+    "success_final": "success_final",
+    "success_any": "success_any",
+}
+"""Names in a run's metrics, where ``pre/`` or ``post/`` stands before them."""
+
+NUM_POINTS = 100
+DIGITS = 5
+
+
+@dataclass(frozen=True)
+class TrainingCurve:
+    """One run's training tasks, by sampled actions, before and after adaptation.
+
+    Attributes:
+        environment_steps: Where the points lie, ``P`` numbers.
+        before: Quantity by name (``"episode_return"``, ``"success_final"``, ``"success_any"``),
+            ``P`` numbers each, None where nothing was recorded. Without what was never recorded.
+        after: The same after adaptation.
+    """
+
+    environment_steps: Sequence[float]
+    before: Mapping[str, Sequence[float | None]]
+    after: Mapping[str, Sequence[float | None]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The curve as plain JSON data."""
+        return {
+            "environment_steps": list(self.environment_steps),
+            "before": {name: list(values) for name, values in self.before.items()},
+            "after": {name: list(values) for name, values in self.after.items()},
+        }
+
+
+def thinned(
+    metrics: Mapping[str, Sequence[float]], num_points: int = NUM_POINTS
+) -> TrainingCurve | None:
+    """A run's learning curve, each point the mean over an equal stretch of its iterations.
+
+    Args:
+        metrics: Columns of the run's metrics, NaN where a line has no number.
+        num_points: Points at most.
+
+    Returns:
+        None if the run recorded no return.
+    """
+    steps = np.asarray(metrics.get("timesteps", ()), dtype=np.float64)
+    stretches = np.array_split(np.arange(len(steps)), min(num_points, len(steps)) or 1)
+    before, after = (
+        {
+            name: [_mean(np.asarray(metrics[f"{phase}/{column}"])[own]) for own in stretches]
+            for name, column in COLUMNS.items()
+            if np.isfinite(metrics.get(f"{phase}/{column}", ())).any()
+        }
+        for phase in ("pre", "post")
+    )
+    if not before and not after:
+        return None
+    return TrainingCurve([round(float(steps[own].mean())) for own in stretches], before, after)
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(f"{finite.mean():.{DIGITS}g}") if len(finite) else None

@@ -1,0 +1,210 @@
+"""Numbers of result cards as text: what prose about results takes them from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from metarl.evaluation import Estimate
+from metarl.evaluation.cards.fields import FIELDS, fields_of
+from metarl.evaluation.cards.members import CONTROLS, WITHOUT_META_LEARNING
+from metarl.evaluation.tables import count, number, percent
+
+
+class CardFigures:
+    """Cards by name. Every method says what there is instead when asked for what isn't there.
+
+    Names in all methods: ``card``, the name of a file in `results/` without its ending; ``label``,
+    a method on it; ``step``, a number of adaptation steps (-1 for the last); ``field``, a quantity
+    (``"success_final"``, ``"success_any"``, ``"episode_return"``).
+    """
+
+    def __init__(self, cards: Mapping[str, Mapping[str, Any]]) -> None:
+        self.cards = cards
+
+    def has(self, card: str, *labels: str) -> bool:
+        """Whether there is such a card, with such methods on it."""
+        return card in self.cards and set(labels) <= set(self.cards[card]["variants"])
+
+    def rate(self, card: str, label: str, step: int, field: str = "success_final") -> str:
+        """A success rate with its interval: ``83 % [77, 89]``."""
+        return percent(self.estimate(card, label, step, field))
+
+    def ret(self, card: str, label: str, step: int) -> str:
+        """A return with its interval: ``-7.2 [-8.0, -6.5]``."""
+        return number(self.estimate(card, label, step, "episode_return"))
+
+    def gain(self, card: str, label: str, step: int = -1) -> str:
+        """What a step has added to the return before adaptation, with its interval."""
+        gain = _item(self.variant(card, label)["gain"], step, f"{card}, {label}: gain")
+        if gain is None:
+            raise LookupError(f"{card}, {label}: knows no gain after step {step}")
+        return number(Estimate(**gain), sign=True)
+
+    def difference(
+        self, card: str, label: str, other: str, step: int, field: str = "success_final"
+    ) -> str:
+        """What one method is better by than another, with its interval.
+
+        In points of a hundred for successes (``+20 points [12, 28]``).
+        """
+        found = self._difference(card, label, other, step, field)
+        if found is None:
+            raise LookupError(f"{card}: doesn't compare {label} with {other} in {field}")
+        if field == "episode_return":
+            return number(found, sign=True)
+        return percent(found, sign=True).replace(" %", " points")
+
+    def outcome(
+        self, card: str, label: str, other: str, step: int, field: str = "success_final"
+    ) -> str:
+        """``"better"``, ``"worse"`` or ``"undecided"``: where the difference's interval lies.
+
+        Where a card compares the two nowhere: whether their own intervals overlap.
+        """
+        found = self._difference(card, label, other, step, field)
+        if found is None:
+            own, its = (self.estimate(card, one, step, field) for one in (label, other))
+            if own.ends is None or its.ends is None:
+                return "undecided"
+            ends = own.ends[0] - its.ends[1], own.ends[1] - its.ends[0]
+            found = Estimate(own.mean - its.mean, *ends)
+        if found.ends is None:
+            return "undecided"
+        low, high = found.ends
+        return "better" if low > 0 else "worse" if high < 0 else "undecided"
+
+    def apart(
+        self, card: str, label: str, other: str, step: int, field: str = "success_final"
+    ) -> bool:
+        """Whether the two intervals don't overlap, the first being the higher."""
+        own, its = (self.estimate(card, one, step, field) for one in (label, other))
+        return own.ends is not None and its.ends is not None and own.ends[0] > its.ends[1]
+
+    def per_seed(self, card: str, label: str, step: int, field: str = "success_final") -> str:
+        """Each seed's mean: ``82, 88 and 80 %``."""
+        *most, last = (FIELDS[field].show(value) for value in self._seeds(card, label, step, field))
+        unit = "" if field == "episode_return" else " %"
+        return f"{', '.join(most)} and {last}{unit}" if most else f"{last}{unit}"
+
+    def lowest(self, card: str, label: str, step: int, field: str = "success_final") -> str:
+        """The lowest seed's mean."""
+        unit = "" if field == "episode_return" else " %"
+        return f"{FIELDS[field].show(min(self._seeds(card, label, step, field)))}{unit}"
+
+    def seeds(self, card: str, label: str) -> str:
+        """How many: ``3 seeds``."""
+        return count(len(self.variant(card, label)["seeds"]), "seed")
+
+    def env_steps(self, card: str, label: str) -> str:
+        """Environment steps of training, per seed: ``1.26 million``."""
+        return f"{self.variant(card, label)['training_steps'] / 1e6:.3g} million"
+
+    def seconds(self, card: str, label: str) -> str:
+        """Median seconds of an iteration: ``3.8 s``."""
+        median = self.variant(card, label)["median_seconds_per_iteration"]
+        if median is None:
+            raise LookupError(f"{card}, {label}: knows no time per iteration")
+        return f"{median:.1f} s"
+
+    def memory(self, card: str, label: str) -> str:
+        """Largest memory that a process of training took: ``2,500 MiB``."""
+        peak = self.variant(card, label)["peak_memory_mib"]
+        if peak is None:
+            raise LookupError(f"{card}, {label}: knows no memory")
+        return f"{peak:,.0f} MiB"
+
+    def training_gain(self, card: str, label: str, share: float) -> str:
+        """Return after adaptation less that before, on training tasks, mean over seeds.
+
+        Args:
+            card: Name of the card.
+            label: A method on it.
+            share: Of training that was done by then, in (0, 1]; the mean is over the tenth before.
+        """
+        curves = self.variant(card, label)["training"]
+        if not curves:
+            raise LookupError(f"{card}, {label}: has no learning curve")
+        gains = []
+        for curve in curves:
+            before, after = (curve[phase]["episode_return"] for phase in ("before", "after"))
+            end = max(1, round(share * len(before)))
+            own = slice(max(0, end - math.ceil(len(before) / 10)), end)
+            gains.append(fmean(after[own]) - fmean(before[own]))
+        return f"{fmean(gains):+.0f}"
+
+    def tasks(self, card: str) -> str:
+        """How many it was evaluated on: ``50 tasks``."""
+        return count(self.card(card)["protocol"]["num_tasks"], "task")
+
+    def methods(self, card: str) -> list[str]:
+        """Labels without controls."""
+        return [label for label in self.card(card)["variants"] if label not in CONTROLS]
+
+    def controls(self, card: str) -> list[str]:
+        """Labels of the controls that tell what meta-learning was worth."""
+        return [label for label in self.card(card)["variants"] if label in WITHOUT_META_LEARNING]
+
+    def main_field(self, card: str) -> str:
+        """What a card is judged by: success at the last step, or return where there is none.
+
+        On navigation too it is return, which is what others publish.
+        """
+        data = self.card(card)
+        by_return = data["benchmark"] == "navigation" or "success_final" not in fields_of(data)
+        return "episode_return" if by_return else "success_final"
+
+    def shown(self, card: str, label: str, step: int, field: str) -> str:
+        """A quantity with its interval."""
+        found = self.estimate(card, label, step, field)
+        return number(found) if field == "episode_return" else percent(found)
+
+    def card(self, card: str) -> Mapping[str, Any]:
+        """A card's data."""
+        if card not in self.cards:
+            raise LookupError(f"card: got {card!r}; there are {', '.join(sorted(self.cards))}")
+        return self.cards[card]
+
+    def variant(self, card: str, label: str) -> Mapping[str, Any]:
+        """A method's data."""
+        variants = self.card(card)["variants"]
+        if label not in variants:
+            raise LookupError(f"{card}: got {label!r}; it has {', '.join(variants)}")
+        found: Mapping[str, Any] = variants[label]
+        return found
+
+    def estimate(self, card: str, label: str, step: int, field: str) -> Estimate:
+        """A quantity after a number of steps."""
+        content = self.variant(card, label).get(field)
+        if content is None:
+            raise LookupError(f"{card}, {label}: has no {field}")
+        return Estimate(**_item(content["all"], step, f"{card}, {label}"))
+
+    def _seeds(self, card: str, label: str, step: int, field: str) -> list[float]:
+        self.estimate(card, label, step, field)  # says what is missing
+        return [means[step] for means in self.variant(card, label)[field]["per_seed"]]
+
+    def _difference(
+        self, card: str, label: str, other: str, step: int, field: str
+    ) -> Estimate | None:
+        for one in (label, other):
+            self.estimate(card, one, step, field)  # says what is missing
+        last = self.card(card)["protocol"]["num_adaptation_steps"]
+        for comparison in self.card(card)["comparisons"]:
+            if set(comparison["labels"]) != {label, other}:
+                continue
+            for line in comparison["lines"]:
+                if (line["field"], line["adaptation_step"]) == (field, step % (last + 1)):
+                    found = Estimate(**line["difference"])
+                    if comparison["labels"][0] == label:
+                        return found
+                    return Estimate(-found.mean, *(-end for end in (found.ends or ())[::-1]))
+        return None
+
+
+def _item(values: Sequence[Any], step: int, where: str) -> Any:
+    if not -len(values) <= step < len(values):
+        raise LookupError(f"{where}: got step {step}; it has {len(values)} (0 is before)")
+    return values[step]
