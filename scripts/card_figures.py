@@ -135,6 +135,37 @@ class CardFigures:
             gains.append(fmean(after[own]) - fmean(before[own]))
         return f"{fmean(gains):+.0f}"
 
+    def further(
+        self, card: str, title: str, label: str, step: int, field: str = "success_final"
+    ) -> str:
+        """A quantity of one of a card's further evaluations, with its interval."""
+        for extra in self.card(card)["extra"]:
+            if extra["title"] == title and "variants" in extra:
+                content = extra["variants"][label][field]["all"]
+                found = Estimate(**_item(content, step, f"{card}, {title}, {label}"))
+                return number(found) if field == "episode_return" else percent(found)
+        raise LookupError(f"{card}: has no evaluation {title!r}")
+
+    def upstream(self, card: str, label: str, steps: int) -> str:
+        """The rate that metaworld.evaluation gives after so many steps, mean over seeds."""
+        rates = [
+            row["rate"]
+            for extra in self.card(card)["extra"]
+            for row in extra.get("rates", ())
+            if (row["label"], row["adaptation_steps"]) == (label, steps)
+        ]
+        if not rates:
+            raise LookupError(f"{card}, {label}: has no rate of Meta-World's own after {steps}")
+        return f"{100 * fmean(rates):.0f} %"
+
+    def of_family(self, card: str, family: str, label: str, step: int) -> str:
+        """Success at the last step on one family of a card's tasks, with its interval."""
+        families = self.variant(card, label)["families"]
+        if family not in families:
+            raise LookupError(f"{card}, {label}: got {family!r}; it has {', '.join(families)}")
+        values = families[family]["success_final"]
+        return percent(Estimate(**_item(values, step, f"{card}, {label}, {family}")))
+
     def tasks(self, card: str) -> str:
         """How many it was evaluated on: ``50 tasks``."""
         return count(self.card(card)["protocol"]["num_tasks"], "task")

@@ -265,3 +265,28 @@ def test_a_published_figure_that_lacks_something_is_refused(published, tmp_path,
     path.write_text(f"{problems}\nfigures: [{entry}]\n")
     with pytest.raises(ValueError, match=r"published\.yaml"):
         published.load_published(path)
+
+
+def test_further_evaluations_are_looked_up_by_title(script):
+    from card_figures import CardFigures
+
+    rates = [UpstreamRow("MAML", 1, 0.2, 0), UpstreamRow("MAML", 1, 0.4, 1)]
+    extra = {"New goals": {"MAML": MAML, "control": CONTROL}}
+    data = card_json(card(extra=extra, upstream={"Theirs": rates}))
+    data["variants"]["MAML"]["families"] = {
+        "reach-v3": {"success_final": [{"mean": 0.5, "low": 0.25, "high": 0.75}]}
+    }
+    figures = CardFigures({"ml10": data})
+    assert figures.further("ml10", "New goals", "MAML", 1, "episode_return") == figures.ret(
+        "ml10", "MAML", 1
+    )
+    assert figures.further("ml10", "New goals", "MAML", 1) == figures.rate("ml10", "MAML", 1)
+    assert figures.upstream("ml10", "MAML", 1) == "30 %"
+    assert figures.of_family("ml10", "reach-v3", "MAML", 0) == "50 % [25, 75]"
+    for lookup in (
+        lambda: figures.further("ml10", "Old goals", "MAML", 1),
+        lambda: figures.upstream("ml10", "control", 1),
+        lambda: figures.of_family("ml10", "push-v3", "MAML", 0),
+    ):
+        with pytest.raises(LookupError, match="ml10"):
+            lookup()

@@ -13,7 +13,6 @@ from rich.table import Table
 from metarl.cli.loading import load_evaluation
 from metarl.cli.output import OUT, say
 from metarl.evaluation.summary import StepSummary
-from metarl.evaluation.tables import percent
 from metarl.recipes import Recipe, copy_pretrained, load_recipe, pretrained_names, recipe_names
 from metarl.recipes.pretrained import pretrained_folder
 
@@ -71,10 +70,10 @@ def show_pretrained(
 
 
 def _level(line: StepSummary) -> str:
-    """What is reached after some steps: success at the last step where there is such a thing."""
-    if line.success_final is None:
-        return f"return {line.episode_return.mean:.1f}"
-    return percent(line.success_final)
+    """What is reached after some steps."""
+    reached = f"return {line.episode_return.mean:.1f}"
+    rate = line.success_final
+    return reached if rate is None else f"{reached}, success {100 * rate.mean:.0f} %"
 
 
 def _facts(recipe: Recipe) -> str:
