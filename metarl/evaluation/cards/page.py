@@ -122,7 +122,11 @@ def intervals_sentence(data: Mapping[str, Any]) -> str:
         "Rates: Korn and Graubard's; returns and differences: stratified bootstrap, stretched for"
     )
     if note := fixed_tasks_note(kinds):
-        return note if kinds == {"nothing"} else f"{note} 95 %. {made} few seeds and episodes."
+        return (
+            note
+            if kinds == {"nothing"}
+            else f"{note} They are of 95 %. {made} few seeds and episodes."
+        )
     over = (
         "over seeds and tasks, families given"
         if "runs and tasks" in kinds
