@@ -28,6 +28,10 @@ class CardFigures:
         """Whether there is such a card, with such methods on it."""
         return card in self.cards and set(labels) <= set(self.cards[card]["variants"])
 
+    def has_further(self, card: str, title: str) -> bool:
+        """Whether there is such a card, with such a further evaluation on it."""
+        return card in self.cards and title in (one["title"] for one in self.cards[card]["extra"])
+
     def rate(self, card: str, label: str, step: int, field: str = "success_final") -> str:
         """A success rate with its interval: ``83 % [77, 89]``."""
         return percent(self.estimate(card, label, step, field))

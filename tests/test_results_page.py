@@ -282,6 +282,9 @@ def test_further_evaluations_are_looked_up_by_title(script):
     )
     assert figures.further("ml10", "New goals", "MAML", 1) == figures.rate("ml10", "MAML", 1)
     assert figures.upstream("ml10", "MAML", 1) == "30 %"
+    assert figures.has_further("ml10", "New goals")
+    assert not figures.has_further("ml10", "Old goals")
+    assert not figures.has_further("ml45", "New goals")
     assert figures.of_family("ml10", "reach-v3", "MAML", 0) == "50 % [25, 75]"
     for lookup in (
         lambda: figures.further("ml10", "Old goals", "MAML", 1),
