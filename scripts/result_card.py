@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -52,10 +53,15 @@ def main() -> None:
         for seed in seeds:
             go_on(train_or_resume(recipe, variant, seed, options.runs, options.workers))
     if not options.train_only:
-        print(write_card(recipe, folders, options.workers))
+        words = ["python", "scripts/result_card.py", recipe.name]
+        words += ["--variants", *options.variants] if options.variants else []
+        words += ["--seeds", *map(str, options.seeds)] if options.seeds else []
+        print(write_card(recipe, folders, options.workers, shlex.join(words)))
 
 
-def write_card(recipe: Recipe, folders: Mapping[str, Sequence[Path]], workers: int) -> Path:
+def write_card(
+    recipe: Recipe, folders: Mapping[str, Sequence[Path]], workers: int, command: str
+) -> Path:
     """Evaluates the runs of each variant as the recipe says, and puts them on its card."""
     extra_protocol = recipe.evaluation.model_copy(update={"num_tasks": recipe.num_extra_tasks})
     splits = [(split, extra_protocol) for split in EXTRA if split in recipe.extra]
@@ -72,7 +78,7 @@ def write_card(recipe: Recipe, folders: Mapping[str, Sequence[Path]], workers: i
     ]
     card = make_card(
         recipe.title,
-        [f"python scripts/result_card.py {recipe.name}"],
+        [command],
         {variant: entry_of(runs) for variant, runs in folders.items()},
         next(iter(folders.values()))[0],
         [recipe.note] if recipe.note else [],
