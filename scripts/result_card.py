@@ -68,13 +68,11 @@ def write_card(
     for run in itertools.chain.from_iterable(folders.values()):
         for split, protocol in (("test", recipe.evaluation), *splits):
             go_on(evaluate_run(run, protocol, split, workers))
-    steps = range(1, recipe.evaluation.num_adaptation_steps + 1)
     rates = [
         UpstreamRow(variant, step, upstream_rate(run, step), seed_of(run))
         for variant, runs in folders.items()
         for run in runs
-        for step in steps
-        if "upstream" in recipe.extra
+        for step in recipe.upstream_steps
     ]
     card = make_card(
         recipe.title,

@@ -45,9 +45,11 @@ class Recipe(Config):
         seeds: Of the runs that its card is made of.
         evaluation: How its card evaluates.
         extra: Further evaluations on the card: the training tasks, new goals of the training
-            families, Meta-World's own evaluation.
+            families.
         num_extra_tasks: Of the training tasks and the new goals, spread over families; by default
             all of them.
+        upstream_steps: Adaptation steps after which the card also has the rate that Meta-World's
+            own evaluation gives.
         run: Settings that all variants share, as in a run's ``config.yaml``.
         variants: Ways to train by name, the main one first. The control trains with inner learning
             rate 0 and adapts as the others do: what it gains is fine-tuning, not meta-learning.
@@ -64,8 +66,9 @@ class Recipe(Config):
     card: str | None = None
     seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
     evaluation: EvaluationProtocol = EvaluationProtocol()
-    extra: tuple[Literal["train", "new-goals", "upstream"], ...] = ()
+    extra: tuple[Literal["train", "new-goals"], ...] = ()
     num_extra_tasks: int | None = Field(default=None, ge=1)
+    upstream_steps: tuple[int, ...] = ()
     run: dict[str, Any]
     variants: dict[str, Variant] = Field(min_length=1)
     note: str = ""
