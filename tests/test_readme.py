@@ -13,6 +13,9 @@ import pytest
 from metarl import cli
 from metarl.cli import evaluating, training
 from metarl.evaluation import Evaluation, evaluate
+from metarl.evaluation.cards import read_card
+from metarl.evaluation.cards.fields import FIELDS
+from metarl.evaluation.cards.tables import main_table
 
 README = Path(__file__).parents[1] / "README.md"
 FENCE = re.compile(
@@ -112,6 +115,18 @@ def test_metarl_lines_run_up_to_training_and_evaluation(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluating, "evaluate", evaluate_briefly)
     for command in COMMANDS:
         assert cli.main(command) == 0, shlex.join(command)
+
+
+def test_the_results_are_those_of_the_cards():
+    results = README.parent / "results"
+    text = README.read_text()
+    for row in main_table(read_card(results / "ml1-reach.json"), "success_final")[2:]:
+        if not row.startswith("| ProMP"):
+            assert row in text
+    navigation = read_card(results / "navigation.json")["variants"]
+    for label in ("MAML", "control"):
+        after_one = navigation[label]["episode_return"]["all"][1]
+        assert FIELDS["episode_return"].cell(after_one) in " ".join(text.split())
 
 
 @pytest.mark.slow
