@@ -136,8 +136,9 @@ def test_what_a_benchmark_does_not_have_is_refused_before_anything_runs(
 
 
 def test_an_unknown_control_is_refused(run, refused):
-    with pytest.raises(SystemExit):
-        refused("evaluate", run, "--controls", "magician")
+    said = refused("evaluate", run, "--controls", "magician")
+    assert "magician" in said
+    assert "oracle" in said  # what is allowed
     assert not (run / "evaluation").exists()
 
 
@@ -153,7 +154,7 @@ def test_the_oracle_is_trained_once_and_is_the_command_s(run, capsys):
     steps = oracle.header.subject["num_timesteps"]
     card = (run / "card.md").read_text()
     assert f"    metarl oracle {run} --total-timesteps {steps}\n" in card
-    assert "| **oracle** | all |" in card
+    assert "\n| oracle | " in card
     evaluate_run(run, "--controls", "oracle")
     assert main(["oracle", str(run), "--num-workers", "0"]) == 0
     assert "training" not in capsys.readouterr().out
