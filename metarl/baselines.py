@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from metarl.returns import discounted_returns, generalised_advantages, standardise
+from metarl.threads import torch_threads
 from metarl.types import Trajectories
 
 
@@ -68,26 +69,28 @@ def estimate_advantages(
     gae_lambda: float,
 ) -> Trajectories:
     """Attaches standardised advantages, with a baseline fitted to each task by itself."""
-    returns = discounted_returns(trajectories.rewards, trajectories.mask, gamma)
-    fits = [
-        baseline.fit_predict(
-            trajectories.observations[task],
-            trajectories.last_observations[task],
-            returns[task],
-            trajectories.mask[task],
+    # Two threads add up in another order than one, which would show in the last bits.
+    with torch_threads(1):
+        returns = discounted_returns(trajectories.rewards, trajectories.mask, gamma)
+        fits = [
+            baseline.fit_predict(
+                trajectories.observations[task],
+                trajectories.last_observations[task],
+                returns[task],
+                trajectories.mask[task],
+            )
+            for task in range(trajectories.num_tasks)
+        ]
+        advantages = generalised_advantages(
+            trajectories.rewards,
+            torch.stack([values for values, _ in fits]),
+            torch.stack([last_values for _, last_values in fits]),
+            trajectories.terminated,
+            trajectories.mask,
+            gamma=gamma,
+            gae_lambda=gae_lambda,
         )
-        for task in range(trajectories.num_tasks)
-    ]
-    advantages = generalised_advantages(
-        trajectories.rewards,
-        torch.stack([values for values, _ in fits]),
-        torch.stack([last_values for _, last_values in fits]),
-        trajectories.terminated,
-        trajectories.mask,
-        gamma=gamma,
-        gae_lambda=gae_lambda,
-    )
-    return trajectories.with_advantages(standardise(advantages, trajectories.mask))
+        return trajectories.with_advantages(standardise(advantages, trajectories.mask))
 
 
 def _features(observations: Tensor, steps: Tensor) -> Tensor:

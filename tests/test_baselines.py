@@ -8,6 +8,7 @@ from torch import Tensor
 
 from metarl.baselines import LinearFeatureBaseline, estimate_advantages
 from metarl.returns import discounted_returns, generalised_advantages, standardise
+from metarl.threads import torch_threads
 from metarl.types import Trajectories
 from tests.synthetic import experience, padded, small_policy
 
@@ -165,3 +166,15 @@ def test_padding_changes_no_advantage(fill: float) -> None:
     longer = estimate_advantages(padded(data, 5, fill=fill), LinearFeatureBaseline(), **settings)
     torch.testing.assert_close(longer.advantages[:, :, :30], plain.advantages)
     assert not longer.advantages[:, :, 30:].any()
+
+
+def test_the_number_of_threads_changes_no_bit():
+    policy = small_policy("gaussian")
+    many = experience(policy, policy.params(), num_tasks=1, num_episodes=100, horizon=200)
+    found = []
+    for threads in (1, 2):
+        with torch_threads(threads):
+            found.append(
+                estimate_advantages(many, LinearFeatureBaseline(), gamma=0.99, gae_lambda=1.0)
+            )
+    assert torch.equal(found[0].advantages, found[1].advantages)
