@@ -178,6 +178,12 @@ class CardFigures:
         """Labels without controls."""
         return [label for label in self.card(card)["variants"] if label not in CONTROLS]
 
+    def beaten(self, card: str, control: str, step: int) -> list[str]:
+        """Labels of the methods that are better than a control in what the card is judged by."""
+        field = self.main_field(card)
+        methods = self.methods(card)
+        return [one for one in methods if self.outcome(card, one, control, step, field) == "better"]
+
     def controls(self, card: str) -> list[str]:
         """Labels of the controls that tell what meta-learning was worth."""
         return [label for label in self.card(card)["variants"] if label in WITHOUT_META_LEARNING]

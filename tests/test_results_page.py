@@ -136,6 +136,34 @@ def test_every_number_follows_its_card(script, tmp_path):
     assert "43 % [12, 78]" in section(page, "# Results")
 
 
+@pytest.mark.parametrize(
+    ("ends", "headline"),
+    [
+        ((0.05, 0.3), "On ML1 reach meta-learning shows after one step"),
+        ((-0.05, 0.3), "On ML1 reach most of the gain is fine-tuning"),
+        ((-0.3, -0.05), "On ML1 reach most of the gain is fine-tuning"),
+    ],
+)
+def test_verdicts_follow_the_card(script, tmp_path, ends, headline):
+    write(tmp_path, "ml1-reach", "ml1/reach-v3")
+    data = json.loads((tmp_path / "ml1-reach.json").read_text())
+    for comparison in data["comparisons"]:
+        for line in comparison["lines"]:
+            line["difference"] = {"mean": sum(ends) / 2, "low": ends[0], "high": ends[1]}
+    (tmp_path / "ml1-reach.json").write_text(json.dumps(data))
+    learned = section(script.results_page(tmp_path, TEMPLATE), "## What was learned")
+    assert f"**{headline}" in learned
+    assert learned.count("**On ML1 reach") == 1
+
+
+@pytest.mark.parametrize(("mean", "beaten"), [(0.3, ["MAML"]), (-0.3, [])])
+def test_methods_that_beat_their_control(figures, mean, beaten):
+    for comparison in figures.cards["ml1-reach"]["comparisons"]:
+        for line in comparison["lines"]:
+            line["difference"] = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
+    assert figures.beaten("ml1-reach", "control", -1) == beaten
+
+
 def test_pictures_are_shown_where_there_are_any(script, tmp_path):
     write(tmp_path, "navigation", "navigation")
     (tmp_path / "navigation.png").touch()
