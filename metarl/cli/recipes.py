@@ -18,7 +18,7 @@ from metarl.recipes.pretrained import pretrained_folder
 
 
 def show_recipes(name: Annotated[str | None, tyro.conf.Positional] = None) -> int:
-    """List the recipes, settings known to work; with a name, tell all about one.
+    """List the recipes, settings with the results that they gave; with a name, tell all about one.
 
     `metarl train --recipe NAME` trains its main variant, `--variant control` another one; every
     flag of `metarl train` may follow, such as `--seed 1`.

@@ -1,4 +1,4 @@
-"""A recipe: settings that are known to work on a problem, and what is known about them."""
+"""A recipe: settings for a problem, why these, what they take and the result that they gave."""
 
 from __future__ import annotations
 
