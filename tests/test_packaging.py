@@ -78,6 +78,22 @@ def test_links_are_tracked_by_git_as_links(link, target):
     assert blob == target
 
 
+def test_every_file_beside_the_modules_is_shipped():
+    settings = setuptools_settings()
+    rooms = {name: ROOT / room for name, room in settings["package-dir"].items()}
+    found, shipped = set(), set()
+    for package in settings["packages"]:
+        room = max((name for name in rooms if f"{package}.".startswith(f"{name}.")), key=len)
+        folder = rooms[room].joinpath(*package.removeprefix(room).strip(".").split("."))
+        for pattern in settings["package-data"].get(package, ()):
+            shipped |= {path for path in folder.glob(pattern) if path.is_file()}
+    for room in ROOMS:
+        for folder, folders, files in os.walk(ROOT / room, followlinks=False):
+            folders[:] = [name for name in folders if name != "__pycache__"]
+            found |= {Path(folder, name) for name in files if not name.endswith(".py")}
+    assert found == shipped
+
+
 def test_the_marker_of_inline_types_is_shipped():
     assert "py.typed" in setuptools_settings()["package-data"]["metarl"]
     assert (ROOT / "metarl" / "py.typed").is_file()
