@@ -175,8 +175,14 @@ class MetaPolicyGradient(GradientAgent[ConfigT]):
         return self._as_policy(self._learner.start(self.meta_params))
 
     def adapt_step(self, policy: AdaptedPolicy, support: Trajectories) -> AdaptedPolicy:
-        """Takes one step of the inner loop on the task's experience."""
-        state = policy.adaptation.to(self.device)
+        """Takes one step of the inner loop on the task's experience.
+
+        Episodes whose simulation diverged are left out, as in training; of nothing else, the step
+        counts and moves no parameter.
+        """
+        state, support = policy.adaptation.to(self.device), support.without_unstable()
+        if not support.mask.any():
+            return self._as_policy(state.after(state.params, state.memory))
         after = self._test_learner.adapt_step(
             self.meta_params, state, self._experience.with_advantages(support)
         )
@@ -189,7 +195,7 @@ class MetaPolicyGradient(GradientAgent[ConfigT]):
         return self._trace(
             before.adaptation.to(self.device),
             after.adaptation.to(self.device),
-            self._experience.with_advantages(support),
+            self._experience.with_advantages(support.without_unstable()),
         )
 
     def _adapt(

@@ -1,5 +1,7 @@
 """Environments that raise, sleep for ever, or return what they must not, in training."""
 
+from dataclasses import replace
+
 import numpy as np
 import psutil
 import pytest
@@ -7,6 +9,8 @@ import torch
 
 from metarl.agents.maml import MAML
 from metarl.errors import ConfigError, NonFiniteError, WorkerDiedError
+from metarl.rollouts import RolloutEngine
+from metarl.seeding import Stream
 from metarl.storage import read_checkpoint
 from metarl.tasks import Benchmark
 from stub_envs import StubTasks, stub_task
@@ -186,6 +190,41 @@ def test_a_batch_of_nothing_but_unstable_episodes_changes_nothing():
         assert same(before, agent.meta_params)
     assert figures["faults/unstable_episodes"] == 6
     assert figures["faults/skipped_updates"] == 1
+
+
+def support_of(agent: MAML, unstable: list[int], reward: float = 0.0):
+    """Three episodes of a calm task; those named end in a diverged simulation."""
+    policy = agent.unadapted()
+    with RolloutEngine(agent.benchmark.train, policy.policy) as engine:
+        calm = engine.collect([stub_task(value=0.5)], policy.params, Stream(0), num_episodes=3)
+    rewards, flags = calm.rewards.clone(), calm.unstable.clone()
+    rewards[:, unstable, -1] = reward
+    flags[:, unstable] = True
+    return replace(calm, rewards=rewards, unstable=flags)
+
+
+def test_adapting_after_training_leaves_unstable_episodes_out():
+    agent = agent_on(StubTasks())
+    start = agent.unadapted()
+    supports = [support_of(agent, [1], reward) for reward in (0.0, 1e6)]
+    first, second = (agent.adapt_step(start, support) for support in supports)
+    assert same(first.params, second.params)
+    traces = [agent.trace_step(start, first, support) for support in supports]
+    assert traces[0] == traces[1]
+    # What is left is what training would learn from: the other episodes.
+    others = supports[0]._map(lambda tensor: tensor[:, [0, 2]])
+    for name, value in agent.adapt_step(start, others).params.items():
+        torch.testing.assert_close(first.params[name], value, rtol=1e-4, atol=1e-6)
+        assert not torch.equal(start.params[name], value)
+
+
+def test_adapting_to_nothing_but_unstable_episodes_counts_a_step_and_moves_nothing():
+    agent = agent_on(StubTasks())
+    start, task = agent.unadapted(), stub_task(unstable_at=2, value=0.5)
+    adapted = agent.adapt(task, num_steps=2, num_episodes=3, trace=True)
+    assert same(start.params, adapted.params)
+    assert [step.step for step in adapted.trace] == [1, 2]
+    assert adapted.num_steps == 2
 
 
 @pytest.mark.parametrize("workers", [0, 1])
