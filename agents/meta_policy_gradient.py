@@ -29,7 +29,7 @@ from .figures import inner_figures, summary
 from .from_settings import meta_objective
 from .gradient_agent import ConfigT, GradientAgent
 from .sb3.callbacks import AnyCallback, started
-from .skipping import check_adapted, check_update
+from .skipping import check_adapted, check_update, indexed_by
 
 
 class MetaPolicyGradient(GradientAgent[ConfigT]):
@@ -148,21 +148,25 @@ class MetaPolicyGradient(GradientAgent[ConfigT]):
         """The next meta-parameters, and figures that say how the iteration went."""
         states = before = [self._learner.start(self.meta_params)] * len(tasks)
         supports: list[Trajectories] = []
+        places = list(range(len(tasks)))  # in the whole batch, of the tasks still in play
         for step in range(self.config.num_inner_steps):
             stream = self._now(Purpose.SUPPORT).child(step)
             supports.append(self._experience.collect(tasks, states, stream))
             if len(usable := usable_tasks(supports[step])) < len(tasks):
                 tasks, states = [tasks[i] for i in usable], [states[i] for i in usable]
                 supports = [support.tasks(usable) for support in supports]
-            before, states = states, self._adapt(states, supports[step])
-            check_adapted(state.params for state in states)
+                places = [places[i] for i in usable]
+            with indexed_by(places):
+                before, states = states, self._adapt(states, supports[step])
+                check_adapted(state.params for state in states)
         inner = self._trace(before[0], states[0], supports[-1].task(0))
         query = self._experience.collect(tasks, states, self._now(Purpose.QUERY))
         if len(usable := usable_tasks(query)) < len(tasks):
             supports, query = [support.tasks(usable) for support in supports], query.tasks(usable)
-            tasks = [tasks[i] for i in usable]
+            tasks, places = [tasks[i] for i in usable], [places[i] for i in usable]
         objective = self.make_objective(self._learner, supports, query)
-        meta_params, outer = self._outer.step(self.meta_params, objective)
+        with indexed_by(places):
+            meta_params, outer = self._outer.step(self.meta_params, objective)
         check_update(meta_params, outer)
         return meta_params, {
             **self.figures(tasks, supports, query),

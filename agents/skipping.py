@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -45,6 +46,21 @@ class SkippedUpdates:
         if self.in_row >= self.max_in_row:
             raise NonFiniteError(f"{told}; {self.in_row} updates in a row were skipped") from error
         LOG.warning("update skipped, parameters unchanged: %s", told)
+
+
+@contextmanager
+def indexed_by(places: Sequence[int]) -> Iterator[None]:
+    """Where work on some tasks of a batch fails, says which of the whole batch it was.
+
+    Args:
+        places: In the batch, of each task that is worked on.
+    """
+    try:
+        yield
+    except NonFiniteError as error:
+        if error.task_index is not None:
+            error.task_index = places[error.task_index]
+        raise
 
 
 def check_update(params: Params, figures: Mapping[str, float]) -> None:

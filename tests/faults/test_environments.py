@@ -146,6 +146,35 @@ def test_a_loss_that_is_not_finite_names_its_task(monkeypatch, caplog):
     assert f"loss or gradient: isn't finite Task stub ({task.digest})" in record.getMessage()
 
 
+@pytest.mark.parametrize("at", ["adaptation", "loss"])
+def test_beside_a_task_that_was_dropped_the_right_one_is_named(at, monkeypatch, caplog):
+    """The second of three tasks is unstable; the third is the second of what is left."""
+    from metarl.objective import MetaObjective
+
+    loss_and_kl, adapt = MetaObjective._loss_and_kl, MAML._adapt
+
+    def spoilt_loss(self, learner, states, task):
+        loss, kl = loss_and_kl(self, learner, states, task)
+        return (loss * float("nan") if task == 1 else loss), kl
+
+    def spoilt_adapt(self, states, support):
+        _, second = adapted = adapt(self, states, support)
+        second.params["log_std"].fill_(float("nan"))
+        return adapted
+
+    if at == "loss":
+        monkeypatch.setattr(MetaObjective, "_loss_and_kl", spoilt_loss)
+    else:
+        monkeypatch.setattr(MAML, "_adapt", spoilt_adapt)
+    with agent_on(FaultyTasks({"unstable_at": 2}, batches=(0,))) as agent:
+        tasks = agent.sample_tasks()
+        agent.benchmark.train.calls = 0
+        agent.train_iteration()
+    assert tasks[1].family == "pushing"
+    (record,) = caplog.records
+    assert f"Task stub ({tasks[2].digest})" in record.getMessage()
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_unstable_episodes_are_counted_and_left_out(workers):
     """Of success and gradient: what they hold makes no difference to a single bit."""
