@@ -29,7 +29,9 @@ class GradientDescent(OuterStep):
         **settings: Further arguments of the optimiser, such as ``momentum``.
 
     Raises:
-        ConfigError: If there is no such optimiser, or it doesn't take these settings.
+        ConfigError: If there is no such optimiser, it doesn't take these settings, or it can't be
+            used here: it takes no dense gradients or no vectors, or has moments of another shape
+            than their parameter's, which a checkpoint doesn't hold.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class GradientDescent(OuterStep):
         self._leaves: Params = {}
         self._optimiser: torch.optim.Optimizer | None = None
         self._restored: Params = {}
-        self._make([torch.zeros(1, requires_grad=True)])  # so that bad settings show at once
+        self._tried()  # so that bad settings show at once
 
     def step(self, meta_params: Params, objective: Objective) -> tuple[Params, dict[str, float]]:
         """Takes ``num_epochs`` steps down the objective's gradient."""
@@ -72,7 +74,7 @@ class GradientDescent(OuterStep):
         }
 
     def state(self) -> Params:
-        """The optimiser's moments, by parameter: ``<name>.<moment>``."""
+        """The optimiser's moments, by parameter: ``<name>:<moment>``."""
         if self._optimiser is None:
             return dict(self._restored)
         moments = self._optimiser.state_dict()["state"]
@@ -110,6 +112,29 @@ class GradientDescent(OuterStep):
             return known[self.optimizer](leaves, lr=self.lr, **self.settings)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"optimizer: {self.optimizer}: {error}.") from None
+
+    def _tried(self) -> None:
+        """Takes a step with a matrix and a vector, as a policy has them.
+
+        Raises:
+            ConfigError: If that fails, or leaves moments that a checkpoint can't hold.
+        """
+        leaves = [torch.zeros(shape, requires_grad=True) for shape in ((2, 3), (3,))]
+        optimiser = self._make(leaves)
+        for leaf in leaves:
+            leaf.grad = torch.ones_like(leaf)
+        try:
+            optimiser.step()
+        except RuntimeError as error:
+            raise ConfigError(f"optimizer: {self.optimizer}: {error}.") from None
+        for leaf in leaves:
+            for key, value in optimiser.state[leaf].items():
+                if isinstance(value, Tensor) and value.shape not in (leaf.shape, ()):
+                    raise ConfigError(
+                        f"optimizer: {self.optimizer}: its {key} is {tuple(value.shape)} for a "
+                        f"parameter of {tuple(leaf.shape)}; must have the parameter's shape or be "
+                        "one number."
+                    )
 
     def _restore(self, optimiser: torch.optim.Optimizer) -> None:
         if not self._restored:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from metarl.agents.saved_state import join_params, split_params
 from metarl.errors import CheckpointError, ConfigError
 from metarl.outer import GradientDescent
 from metarl.storage import read_checkpoint, write_checkpoint
@@ -54,6 +55,10 @@ def by_hand(optimiser: str, steps: int, lr: float, **settings: Any) -> list[Tens
 
 
 OPTIMISERS = [("Adam", {}), ("SGD", {"momentum": 0.9}), ("RMSprop", {}), ("AdamW", {})]
+USABLE = (
+    *("ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax"),
+    *("NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
+)
 
 
 @pytest.mark.parametrize(("optimiser", "settings"), OPTIMISERS)
@@ -117,6 +122,21 @@ def test_going_on_from_a_saved_state_changes_no_bit(
         assert not torch.equal(forgetful[name], value)
 
 
+@pytest.mark.parametrize("optimiser", USABLE)
+def test_every_optimiser_that_is_taken_can_be_saved_and_gone_on_with(optimiser: str) -> None:
+    bowl, step, other = Bowl(), GradientDescent(optimiser), GradientDescent(optimiser)
+    half, _ = step.step(bowl.start, bowl)
+    other.load_state(split_params({**half, **join_params({}, step.state())}, half, Path())[1])
+    (whole, _), (resumed, _) = step.step(half, bowl), other.step(half, bowl)
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+
+
+def test_moments_are_named_by_parameter() -> None:
+    step = GradientDescent("SGD", momentum=0.9)
+    step.step(Bowl().start, Bowl())
+    assert list(step.state()) == ["policy.a:momentum_buffer", "adapter.b:momentum_buffer"]
+
+
 def test_moments_of_unknown_parameters_are_refused() -> None:
     bowl = Bowl()
     step = GradientDescent()
@@ -134,6 +154,9 @@ def test_moments_of_unknown_parameters_are_refused() -> None:
         ({"optimizer": "lr_scheduler"}, "optimizer: got 'lr_scheduler'; known"),
         ({"optimizer": "Adam", "lr": -1.0}, "optimizer: Adam: Invalid learning rate"),
         ({"optimizer": "Adam", "momentum": 0.9}, "optimizer: Adam: .*momentum"),
+        ({"optimizer": "SparseAdam"}, "optimizer: SparseAdam: .*dense gradients"),
+        ({"optimizer": "Muon"}, "optimizer: .*Muon"),
+        ({"optimizer": "Adafactor"}, r"optimizer: Adafactor: its row_var is \(2, 1\) for a param"),
     ],
 )
 def test_an_optimiser_that_can_not_be_made_is_refused(
