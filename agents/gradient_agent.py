@@ -193,7 +193,8 @@ class GradientAgent(Agent, Generic[ConfigT]):
             device: As at construction.
             settings: What the agent's settings should be; by default those it was saved with.
             accept_changes: Whether to go on where benchmark, versions or settings are others than
-                those it was saved with.
+                those it was saved with. Where ``outer`` or ``optimizer`` is another, the outer step
+                begins anew: it can't take over the other's moments, and a warning says so.
 
         Raises:
             CheckpointError: If the folder is missing, damaged, or of another algorithm.
@@ -218,7 +219,7 @@ class GradientAgent(Agent, Generic[ConfigT]):
             device=device,
             **config.model_dump(),
         )
-        agent._restore(params, saved, Path(path))
+        agent._restore(saved.without_foreign_moments(params, agent.config), saved, Path(path))
         return agent
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +13,11 @@ from metarl.config import Config
 from metarl.errors import CheckpointError, ConfigError, RunChangedError
 from metarl.seeding import MAX_KEY, MAX_SEED
 from metarl.types import Params
+
+from .settings import MetaPolicyGradientConfig
+
+LOG = logging.getLogger(__name__)
+OUTER = "outer."
 
 
 class SavedState(Config):
@@ -56,8 +62,21 @@ class SavedState(Config):
         if different:
             raise RunChangedError("the run was begun with other settings:\n" + "\n".join(different))
 
+    def without_foreign_moments(self, params: Params, config: MetaPolicyGradientConfig) -> Params:
+        """Leaves out the outer step's own state if the settings now name another outer step.
 
-OUTER = "outer."
+        Args:
+            params: What was saved.
+            config: The settings now; whoever loads has accepted that they differ.
+        """
+        now = {name: getattr(config, name) for name in ("outer", "optimizer")}
+        then = {name: self.config.get(name, value) for name, value in now.items()}
+        if then == now:
+            return params
+        kept = {name: value for name, value in params.items() if not name.startswith(OUTER)}
+        if len(kept) < len(params):
+            LOG.warning("the outer step begins anew: saved %s, now %s", then, now)
+        return kept
 
 
 def join_params(meta_params: Params, outer: Params) -> Params:

@@ -51,7 +51,7 @@ class GradientDescent(OuterStep):
         self._leaves: Params = {}
         self._optimiser: torch.optim.Optimizer | None = None
         self._restored: Params = {}
-        self._tried()  # so that bad settings show at once
+        self._moments = self._tried()  # now, so that bad settings show at once
 
     def step(self, meta_params: Params, objective: Objective) -> tuple[Params, dict[str, float]]:
         """Takes ``num_epochs`` steps down the objective's gradient."""
@@ -86,7 +86,21 @@ class GradientDescent(OuterStep):
         }
 
     def load_state(self, state: Params) -> None:
-        """Takes back the moments; they enter the optimiser with the next step."""
+        """Takes back the moments; they enter the optimiser with the next step.
+
+        Raises:
+            CheckpointError: If they are another optimiser's.
+        """
+        found: dict[str, set[str]] = {}
+        for path in state:
+            name, _, key = path.rpartition(":")
+            found.setdefault(name, set()).add(key)
+        for name, keys in found.items():
+            if keys != self._moments:
+                raise CheckpointError(
+                    f"outer step: moments of {name}: got {', '.join(sorted(keys))}; "
+                    f"{self.optimizer} has {', '.join(sorted(self._moments)) or 'none'}"
+                )
         self._restored = dict(state)
         self._optimiser = None
 
@@ -113,8 +127,11 @@ class GradientDescent(OuterStep):
         except (TypeError, ValueError) as error:
             raise ConfigError(f"optimizer: {self.optimizer}: {error}.") from None
 
-    def _tried(self) -> None:
+    def _tried(self) -> set[str]:
         """Takes a step with a matrix and a vector, as a policy has them.
+
+        Returns:
+            The moments that each parameter then has, by name.
 
         Raises:
             ConfigError: If that fails, or leaves moments that a checkpoint can't hold.
@@ -127,14 +144,19 @@ class GradientDescent(OuterStep):
             optimiser.step()
         except RuntimeError as error:
             raise ConfigError(f"optimizer: {self.optimizer}: {error}.") from None
+        moments: set[str] = set()
         for leaf in leaves:
             for key, value in optimiser.state[leaf].items():
-                if isinstance(value, Tensor) and value.shape not in (leaf.shape, ()):
+                if not isinstance(value, Tensor):
+                    continue
+                moments.add(key)
+                if value.shape not in (leaf.shape, ()):
                     raise ConfigError(
                         f"optimizer: {self.optimizer}: its {key} is {tuple(value.shape)} for a "
                         f"parameter of {tuple(leaf.shape)}; must have the parameter's shape or be "
                         "one number."
                     )
+        return moments
 
     def _restore(self, optimiser: torch.optim.Optimizer) -> None:
         if not self._restored:
@@ -146,6 +168,8 @@ class GradientDescent(OuterStep):
             if name not in indices:
                 raise CheckpointError(f"outer step: moment of an unknown parameter: {path}")
             moments.setdefault(indices[name], {})[key] = value
+        if missing := [name for name, index in indices.items() if index not in moments]:
+            raise CheckpointError(f"outer step: no moments of {', '.join(missing)}")
         optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
         self._restored = {}
 

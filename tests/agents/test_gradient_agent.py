@@ -126,6 +126,32 @@ def test_loading_what_another_agent_saved_is_refused(
         MAML.load(path, navigation(max_episode_steps=HORIZON))
 
 
+OUTER_STEPS = {
+    "trpo": {"outer": "trpo"},
+    "adam": {"outer": "ppo", "optimizer": "Adam"},
+    "rmsprop": {"outer": "ppo", "optimizer": "RMSprop"},
+}
+
+
+@pytest.mark.parametrize("now", OUTER_STEPS)
+@pytest.mark.parametrize("then", OUTER_STEPS)
+def test_with_another_outer_step_training_goes_on_without_its_moments(
+    tmp_path: Path, then: str, now: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = small_agent(MAML, **OUTER_STEPS[then])
+    after(1, agent)
+    agent.save(tmp_path / "agent")
+    benchmark = navigation(max_episode_steps=HORIZON)
+    settings = {**agent.config.model_dump(), **OUTER_STEPS[now]}
+    with MAML.load(tmp_path / "agent", benchmark, settings=settings, accept_changes=True) as loaded:
+        assert identical(loaded.meta_params, agent.meta_params)
+        assert identical(loaded._outer.state(), agent._outer.state() if then == now else {})
+        assert loaded.train_iteration()["faults/skipped_updates"] == 0
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == (then not in (now, "trpo"))
+    assert all(message.startswith("the outer step begins anew: saved {") for message in said)
+
+
 def test_closing_twice_is_fine_and_training_can_go_on() -> None:
     agent = small_agent(MAML)
     assert not identical(after(1, agent), after(1, agent))

@@ -137,12 +137,38 @@ def test_moments_are_named_by_parameter() -> None:
     assert list(step.state()) == ["policy.a:momentum_buffer", "adapter.b:momentum_buffer"]
 
 
+def adam(name: str) -> Params:
+    """Moments as Adam has them, of a parameter of two entries."""
+    moments = {"step": torch.ones(()), "exp_avg": torch.ones(2), "exp_avg_sq": torch.ones(2)}
+    return {f"{name}:{key}": value for key, value in moments.items()}
+
+
 def test_moments_of_unknown_parameters_are_refused() -> None:
     bowl = Bowl()
     step = GradientDescent()
-    step.load_state({"policy.other:exp_avg": torch.zeros(2)})
-    with pytest.raises(CheckpointError, match=r"policy\.other:exp_avg"):
+    step.load_state(adam("policy.other"))
+    with pytest.raises(CheckpointError, match=r"unknown parameter: policy\.other:"):
         step.step(bowl.start, bowl)
+
+
+def test_moments_of_some_parameters_only_are_refused() -> None:
+    bowl, step, other = Bowl(), GradientDescent(), GradientDescent()
+    step.step(bowl.start, bowl)
+    other.load_state({n: v for n, v in step.state().items() if n.startswith("policy.")})
+    with pytest.raises(CheckpointError, match=r"no moments of adapter\.b"):
+        other.step(bowl.start, bowl)
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "message"),
+    [
+        ("RMSprop", r"of policy\.a: got exp_avg, exp_avg_sq, step; RMSprop has .*square_avg"),
+        ("SGD", r"of policy\.a: got .*; SGD has none"),
+    ],
+)
+def test_moments_of_another_optimiser_are_refused(optimiser: str, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        GradientDescent(optimiser).load_state(adam("policy.a"))
 
 
 @pytest.mark.parametrize(
