@@ -135,13 +135,17 @@ class GradientAgent(Agent, Generic[ConfigT]):
         """Sets the policy parameters that adaptation starts from, such as pretrained ones.
 
         Args:
-            params: All of the policy's, by its names; see
+            params: All of the policy's that are learned (CAVIA's context isn't), by its names; see
                 :func:`metarl.agents.sb3.import_params` for those of Stable-Baselines3.
 
         Raises:
             ConfigError: If a name or a shape isn't the policy's.
         """
-        policy = self._acting_policy.params()
+        policy = {
+            name.removeprefix("policy."): value
+            for name, value in self.meta_params.items()
+            if name.startswith("policy.")
+        }
         for name in dict.fromkeys([*policy, *params]):
             ours, given = (
                 tuple(held[name].shape) if name in held else "missing" for held in (policy, params)
@@ -152,8 +156,7 @@ class GradientAgent(Agent, Generic[ConfigT]):
                     "hidden_sizes and actions have to be the same)."
                 )
         for name, value in params.items():
-            own = self.meta_params[f"policy.{name}"]
-            self.meta_params[f"policy.{name}"] = value.detach().to(own).clone()
+            self.meta_params[f"policy.{name}"] = value.detach().to(policy[name]).clone()
         self._acting = None
 
     def save(self, path: str | Path) -> None:

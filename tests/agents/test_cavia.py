@@ -33,6 +33,16 @@ def test_settings_reach_training() -> None:
         small_agent(CAVIA, context_size=0)
 
 
+def test_initial_params_are_those_that_are_learned() -> None:
+    agent = small_agent(CAVIA)
+    start = agent.unadapted().params
+    learned = {name: value + 1 for name, value in start.items() if name != "context"}
+    with pytest.raises(ConfigError, match=r"context is \(5,\); the policy's is missing"):
+        agent.set_initial_params({**learned, "context": torch.ones(5)})
+    agent.set_initial_params(learned)
+    assert identical(agent.unadapted().params, {**start, **learned})
+
+
 def test_the_control_adapts_nothing() -> None:
     agent = small_agent(CAVIA, inner_lr=0.0)
     after(1, agent)
