@@ -17,7 +17,7 @@ from metarl.errors import ConfigError
 from metarl.losses import Loss, ratio_loss
 from metarl.policies import Policy
 from metarl.seeding import Stream
-from metarl.spaces import clip_actions, flatten_observations, is_single
+from metarl.spaces import check_shape, clip_actions, flatten_observations, is_single
 from metarl.trace import TraceStep
 from metarl.types import Params, Trajectories
 
@@ -265,8 +265,7 @@ class AdaptedPolicy:
         """
         del episode_start
         single = is_single(self.observation_space, observation)
-        batch = np.asarray(observation)[None] if single else observation
-        rows = torch.tensor(flatten_observations(self.observation_space, batch))
+        rows = torch.tensor(self._flattened(observation, single=single))
         with torch.inference_mode():
             memory = (
                 self.policy.initial_state(len(rows)) if state is None else torch.tensor(state[0])
@@ -276,6 +275,16 @@ class AdaptedPolicy:
         actions = clip_actions(self.action_space, self.policy.select(dist_params.numpy(), noise))
         next_state = None if memory is None else (memory.numpy(),)
         return (actions[0] if single else actions), next_state
+
+    def _flattened(self, observation: Any, *, single: bool) -> npt.NDArray[np.float32]:
+        space = self.observation_space
+        if not single:
+            return flatten_observations(space, observation)
+        if space.shape is not None:
+            return flatten_observations(space, np.asarray(observation)[None])
+        # A dictionary or tuple has no batch axis to be added.
+        check_shape(space, observation)
+        return np.asarray(spaces.flatten(space, observation), dtype=np.float32)[None]
 
 
 def gradient_step(

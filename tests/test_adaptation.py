@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from gymnasium.vector.utils import concatenate, create_empty_array
 from torch import Tensor, nn
 
 from metarl.adaptation import (
@@ -210,6 +211,37 @@ def test_predict_discrete_actions_and_observations() -> None:
     assert space.contains(one)
     assert many.shape == (3,)
     assert all(space.contains(action) for action in many)
+
+
+NESTED = {
+    "dict": (
+        spaces.Dict({"at": BOX, "phase": spaces.Discrete(3), "on": spaces.MultiBinary(2)}),
+        {"at": np.ones(2, np.float32), "phase": np.int64(1), "on": np.array([0, 1], np.int8)},
+    ),
+    "tuple": (
+        spaces.Tuple([BOX, spaces.Tuple([spaces.Discrete(3)]), spaces.MultiBinary(2)]),
+        (np.ones(2, np.float32), (np.int64(1),), np.array([0, 1], np.int8)),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_predict_takes_one_observation_of_a_nested_space_or_a_batch(kind: str) -> None:
+    space, observation = NESTED[kind]
+    policy = adapted_policy(GaussianMLPPolicy(7, 2, (4,)), observation_space=space)
+    one, _ = policy.predict(observation, deterministic=True)
+    batch = concatenate(space, [observation] * 3, create_empty_array(space, 3))
+    many, _ = policy.predict(batch, deterministic=True)
+    assert one.shape == (2,)
+    assert many.shape == (3, 2)
+    np.testing.assert_allclose(many, [one] * 3, rtol=1e-6)
+
+
+def test_predict_refuses_a_dictionary_of_another_shape() -> None:
+    space, observation = NESTED["dict"]
+    policy = adapted_policy(GaussianMLPPolicy(7, 2, (4,)), observation_space=space)
+    with pytest.raises(ConfigError, match=r"observation: got shape \(3,\); the space's is \(2,\)"):
+        policy.predict({**observation, "at": np.ones(3, np.float32)})
 
 
 @pytest.mark.parametrize("shape", [(3,), (4, 3), ()])
