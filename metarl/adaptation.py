@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,13 +41,17 @@ class AdaptationState:
         """The state one step later."""
         return AdaptationState(params, self.step + 1, {} if memory is None else memory)
 
+    def map(self, function: Callable[[Tensor], Tensor]) -> AdaptationState:
+        """The same with the function applied to every tensor."""
+        return AdaptationState(
+            {name: function(value) for name, value in self.params.items()},
+            self.step,
+            {name: function(value) for name, value in self.memory.items()},
+        )
+
     def to(self, device: torch.device | str) -> AdaptationState:
         """The same on another device."""
-        return AdaptationState(
-            {name: value.to(device) for name, value in self.params.items()},
-            self.step,
-            {name: value.to(device) for name, value in self.memory.items()},
-        )
+        return self.map(lambda value: value.to(device))
 
     def attached(self) -> AdaptationState:
         """The same with every policy parameter differentiable; those without a history are leaves.
@@ -103,7 +107,7 @@ class Adapter(nn.Module, ABC):
     def adapt(
         self, state: AdaptationState, support: Trajectories, *, create_graph: bool = False
     ) -> AdaptationState:
-        """Takes one adaptation step; pure.
+        """Takes one adaptation step; pure, and the same under ``no_grad`` and ``inference_mode``.
 
         Args:
             state: Policy parameters before the step, and how the adaptation came there.
@@ -119,10 +123,21 @@ class Adapter(nn.Module, ABC):
         """
         if not support.mask.any():
             raise ConfigError("support: holds no steps; adaptation needs at least one.")
-        if create_graph:
-            return self.update(state.attached(), support, create_graph=True)
-        leaves = state.detached(requires_grad=True)
-        return self.update(leaves, support, create_graph=False).detached()
+        # The inner loop takes gradients, whoever calls.
+        with torch.inference_mode(False), torch.enable_grad():
+            state = state.map(_outside_inference)
+            support = replace(
+                support,
+                **{
+                    name: _outside_inference(value)
+                    for name, value in vars(support).items()
+                    if value is not None
+                },
+            )
+            if create_graph:
+                return self.update(state.attached(), support, create_graph=True)
+            leaves = state.detached(requires_grad=True)
+            return self.update(leaves, support, create_graph=False).detached()
 
     @abstractmethod
     def update(
@@ -179,12 +194,14 @@ class MetaLearner(nn.Module):
         create_graph: bool = False,
     ) -> AdaptationState:
         """Takes one adaptation step on one task's experience."""
-        adapted: AdaptationState = torch.func.functional_call(
-            self.adapter,
-            _below("adapter.", meta_params),
-            (state, support),
-            {"create_graph": create_graph},
-        )
+        with torch.inference_mode(False):
+            own = {
+                name: _outside_inference(value)
+                for name, value in _below("adapter.", meta_params).items()
+            }
+            adapted: AdaptationState = torch.func.functional_call(
+                self.adapter, own, (state, support), {"create_graph": create_graph}
+            )
         return adapted
 
     def adapt(
@@ -317,6 +334,11 @@ def inner_gradient(
         for name, gradient in zip(inputs, gradients, strict=True)
         if gradient is not None
     }
+
+
+def _outside_inference(value: Tensor) -> Tensor:
+    """The same, or a copy that gradients can be taken of if it was made in inference mode."""
+    return value.clone() if value.is_inference() else value
 
 
 def _below(prefix: str, params: Params) -> Params:

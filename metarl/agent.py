@@ -9,6 +9,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from metarl.adaptation import AdaptedPolicy
 from metarl.errors import ConfigError
@@ -118,18 +119,20 @@ class Agent(ABC):
             raise ConfigError(f"num_steps: got {num_steps}; must be at least 0.")
         if seed is not None and seed < 0:
             raise ConfigError(f"seed: got {seed}; must be at least 0.")
-        policy = self.unadapted()
         stream = Stream(self.seed if seed is None else seed).child(Purpose.ADAPTATION)
         source = self.benchmark.train if distribution is None else distribution
-        with RolloutEngine(source, policy.policy) as engine:
-            for step in range(num_steps):
-                support = engine.collect(
-                    [task], policy.params, stream.child(step), num_episodes=num_episodes
-                )
-                after = self.adapt_step(policy, support)
-                if trace:
-                    after.trace = (*policy.trace, self.trace_step(policy, after, support))
-                policy = after
+        # What is made in inference mode can't have gradients, which adaptation may need.
+        with torch.inference_mode(False):
+            policy = self.unadapted()
+            with RolloutEngine(source, policy.policy) as engine:
+                for step in range(num_steps):
+                    support = engine.collect(
+                        [task], policy.params, stream.child(step), num_episodes=num_episodes
+                    )
+                    after = self.adapt_step(policy, support)
+                    if trace:
+                        after.trace = (*policy.trace, self.trace_step(policy, after, support))
+                    policy = after
         return policy
 
     def trace_step(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +14,10 @@ from gymnasium import spaces
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 
-from metarl.agents.maml import MAML
+from metarl.agents import CAVIA, MAML, LearnedOptimiser, MetaPolicyGradient, MetaSGD
 from metarl.envs.navigation import navigation_task
 from metarl.errors import ConfigError
+from metarl.evaluation import evaluate
 from metarl.rollouts import RolloutEngine
 from metarl.seeding import Stream
 from tests.agents.small import after, identical, small_agent
@@ -56,6 +60,34 @@ def test_adapting_is_a_function_of_the_seed() -> None:
     one, same, other = (agent.adapt(task, seed=seed).params for seed in (1, 1, 2))
     assert identical(one, same)
     assert not identical(one, other)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("kind", [MAML, MetaSGD, CAVIA, LearnedOptimiser])
+def test_adapting_is_the_same_where_gradients_are_off(
+    kind: type[MetaPolicyGradient[Any]], mode: Callable[[], AbstractContextManager[None]]
+) -> None:
+    agent, task = small_agent(kind), navigation_task((0.3, 0.3))
+
+    def results() -> tuple[Any, ...]:
+        policy = agent.adapt(task, num_steps=2, num_episodes=3, trace=True)
+        assert not any(value.requires_grad for value in policy.params.values())
+        rows = evaluate(agent, num_tasks=1, adaptation_episodes=2).rows
+        return policy.params, policy.trace, rows
+
+    params, *rest = results()
+    with mode():
+        found, *others = results()
+    assert identical(found, params)
+    assert others == rest
+
+
+def test_an_agent_made_in_inference_mode_adapts() -> None:
+    with torch.inference_mode():
+        agent = small_agent(MetaSGD)
+        found = agent.adapt(navigation_task((0.3, 0.3)), num_steps=2, num_episodes=3)
+    expected = small_agent(MetaSGD).adapt(navigation_task((0.3, 0.3)), num_steps=2, num_episodes=3)
+    assert identical(found.params, expected.params)
 
 
 @pytest.mark.parametrize("settings", [{"num_steps": -1}, {"num_episodes": 0}])
