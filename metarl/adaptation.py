@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -258,6 +259,12 @@ class AdaptedPolicy:
     def num_steps(self) -> int:
         """Adaptation steps that led to them."""
         return self.adaptation.step
+
+    def acting_by(self, stream: Stream) -> Self:
+        """The same policy with another source of the randomness of sampled actions."""
+        policy = copy.copy(self)
+        policy._rng = stream.numpy()
+        return policy
 
     def predict(
         self,

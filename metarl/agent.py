@@ -14,7 +14,7 @@ import torch
 from metarl.adaptation import AdaptedPolicy
 from metarl.errors import ConfigError
 from metarl.rollouts import RolloutEngine
-from metarl.seeding import Purpose, Stream
+from metarl.seeding import MAX_KEY, Purpose, Stream
 from metarl.tasks import Benchmark, Task, TaskDistribution
 from metarl.trace import TraceStep
 from metarl.types import Trajectories
@@ -106,7 +106,8 @@ class Agent(ABC):
             distribution: Where the task's environment comes from; by default the benchmark's
                 training distribution, which can make the test tasks too where both come from the
                 same families.
-            seed: Root of the randomness, by default the agent's.
+            seed: Root of the randomness, by default the agent's: of the experience, and of the
+                actions that the result samples, which differ from task to task.
             trace: Whether to describe each step in the result's ``trace``.
 
         Returns:
@@ -119,7 +120,8 @@ class Agent(ABC):
             raise ConfigError(f"num_steps: got {num_steps}; must be at least 0.")
         if seed is not None and seed < 0:
             raise ConfigError(f"seed: got {seed}; must be at least 0.")
-        stream = Stream(self.seed if seed is None else seed).child(Purpose.ADAPTATION)
+        root = Stream(self.seed if seed is None else seed)
+        stream = root.child(Purpose.ADAPTATION)
         source = self.benchmark.train if distribution is None else distribution
         # What is made in inference mode can't have gradients, which adaptation may need.
         with torch.inference_mode(False):
@@ -133,7 +135,8 @@ class Agent(ABC):
                     if trace:
                         after.trace = (*policy.trace, self.trace_step(policy, after, support))
                     policy = after
-        return policy
+        key = int(task.digest, 16) % (MAX_KEY + 1)
+        return policy.acting_by(root.child(Purpose.ACTING, key, num_steps))
 
     def trace_step(
         self, before: AdaptedPolicy, after: AdaptedPolicy, support: Trajectories

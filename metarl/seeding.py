@@ -31,6 +31,7 @@ class Purpose(IntEnum):
     EVALUATION = 4
     ADAPTATION = 5
     SPLIT = 6
+    ACTING = 7
 
 
 @dataclass(frozen=True)

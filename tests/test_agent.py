@@ -5,6 +5,7 @@ import torch
 from metarl.agents.maml import MAML
 from metarl.envs.navigation import navigation
 from metarl.errors import ConfigError
+from metarl.seeding import Stream
 from tests.evaluation.stubs import EchoTasks, StubAgent
 
 TASKS = EchoTasks([{"offset": 0.5}, {"offset": -2.0}])
@@ -55,6 +56,30 @@ def test_adapting_twice_under_one_seed_gives_the_same_experience():
     assert torch.equal(by_default, own), "the agent's own seed is the default"
     assert torch.equal(five, again)
     assert not torch.equal(own, five)
+
+
+@pytest.mark.parametrize("num_steps", [0, 1])
+def test_what_an_adapted_policy_samples_depends_on_seed_task_and_steps(num_steps):
+    agent, observation = StubAgent(None, TASKS), np.zeros(1, dtype=np.float32)
+
+    def samples(task=TASKS.tasks[0], num_steps=num_steps, **settings):
+        policy = agent.adapt(task, num_steps=num_steps, **settings)
+        mean = mean_action(policy)
+        return [float(policy.predict(observation)[0][0]) - mean for _ in range(3)]
+
+    own = samples(seed=0)
+    assert samples(seed=0) == samples() == own, "the agent's own seed is the default"
+    others = [samples(seed=1), samples(TASKS.tasks[1]), samples(num_steps=num_steps + 1)]
+    for other in others:
+        assert not np.allclose(other, own, atol=1e-3)
+
+
+def test_a_new_source_of_noise_leaves_the_policy_as_it_was():
+    policy, twin = (StubAgent(None, TASKS).unadapted() for _ in range(2))
+    observation = np.zeros(1, dtype=np.float32)
+    other, own = (p.predict(observation)[0] for p in (policy.acting_by(Stream(9)), policy))
+    assert other != own
+    assert twin.predict(observation)[0] == own
 
 
 def test_adapting_leaves_the_agent_as_it_was():

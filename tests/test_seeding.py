@@ -72,6 +72,8 @@ def test_bits_are_those_of_numpys_seed_sequence():
         ("QUERY", 3),
         ("EVALUATION", 4),
         ("ADAPTATION", 5),
+        ("SPLIT", 6),
+        ("ACTING", 7),
     ],
 )
 def test_values_of_purposes_never_change(purpose, value):
