@@ -87,7 +87,8 @@ def conjugate_gradient(
         product: ``x -> A x``.
         target: ``[n]``.
         iterations: At most this many products.
-        tolerance: Ends when the squared residual norm falls below.
+        tolerance: Ends when the squared residual norm falls below; of a target shorter than 1,
+            when the ratio to its own squared norm does, so that no length counts as zero.
 
     Returns:
         The approximate solution and its residual ``target - A x``, ``[n]`` each.
@@ -96,8 +97,9 @@ def conjugate_gradient(
     residual = target.clone()
     search = residual.clone()
     squared = torch.dot(residual, residual)
+    enough = tolerance * squared.clamp(max=1.0)
     for _ in range(iterations):
-        if squared < tolerance:
+        if squared <= enough:
             break
         image = product(search)
         rate = squared / torch.dot(search, image)

@@ -68,6 +68,15 @@ def test_conjugate_gradient_counts_its_products_and_stops_when_solved() -> None:
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("length", [1e-3, 1e-6, 1e-9])
+def test_conjugate_gradient_solves_for_short_targets_as_for_long_ones(length: float) -> None:
+    matrix, target = positive_definite(9, 0), vector(9, 1)
+    target /= target.norm()
+    solution, _ = conjugate_gradient(lambda x: matrix @ x, length * target, 50)
+    expected, _ = conjugate_gradient(lambda x: matrix @ x, target, 50)
+    torch.testing.assert_close(solution / length, expected)
+
+
 class Quadratic:
     """Loss ``slope . x``, divergence ``1/2 (x - start)^T H (x - start)``.
 
@@ -122,6 +131,15 @@ def test_step_is_the_natural_gradient_s_as_long_as_the_trust_region(max_kl: floa
     assert {name: value.shape for name, value in moved.items()} == {
         name: value.shape for name, value in toy.start.items()
     }
+
+
+@pytest.mark.parametrize("length", [1e-5, 1e-7])
+def test_a_small_gradient_gives_a_step_as_long(length: float) -> None:
+    toy = quadratic()
+    toy.slope *= length / toy.slope.norm()
+    moved, figures = TRPO(max_kl=0.01, cg_damping=0.0).step(toy.start, toy)
+    assert figures["accepted"] == 1.0
+    assert toy.divergence(flat(moved) - flat(toy.start)) == pytest.approx(0.01, rel=1e-6)
 
 
 def test_damping_is_added_to_the_diagonal() -> None:
