@@ -51,6 +51,13 @@ class ReptileConfig(GradientInnerConfig):
             raise ValueError("Reptile has no gradient for another step than 'gradient'")
         return outer
 
+    @field_validator("inner_kl_coef", "sampling_coef")
+    @classmethod
+    def _has_no_terms(cls, coefficient: float) -> float:
+        if coefficient:
+            raise ValueError("must be 0: Reptile has no objective that a term could be added to")
+        return coefficient
+
 
 class Reptile(MetaPolicyGradient[ReptileConfig]):
     """Reptile, toward the mean of the adapted parameters (Nichol et al. 2018)."""

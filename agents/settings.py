@@ -98,6 +98,15 @@ class MetaPolicyGradientConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _tasks_to_compare_for_credit(self) -> Self:
+        if self.sampling_coef > 0 and self.meta_batch_size < 2:
+            raise ValueError(
+                f"meta_batch_size: got {self.meta_batch_size}; must be at least 2 with a "
+                "sampling_coef, because credit is what sets a task apart from the others"
+            )
+        return self
+
     @field_validator("hidden_sizes")
     @classmethod
     def _check_hidden_sizes(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:

@@ -64,3 +64,9 @@ def test_the_moments_of_an_optimiser_survive_a_round_trip(tmp_path: Path) -> Non
 def test_an_outer_step_that_needs_a_gradient_is_refused(outer: str) -> None:
     with pytest.raises(ConfigError, match=f"outer: got '{outer}'; .*Reptile"):
         small_agent(Reptile, outer=outer)
+
+
+@pytest.mark.parametrize("name", ["inner_kl_coef", "sampling_coef"])
+def test_a_term_of_an_objective_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name}: got 0\.5; must be 0.*Reptile"):
+        small_agent(Reptile, **{name: 0.5})
