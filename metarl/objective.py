@@ -60,7 +60,9 @@ class MetaObjective:
         query: Experience after adaptation, ``[M, E, S, ...]`` with advantages.
         fisher_stride: The Fisher product uses every ``fisher_stride``-th step of the query set.
         fisher_support_stride: The same for the support sets, in the adaptation's Jacobian. The
-            adapted parameters at which both are taken are those of all steps.
+            parameters before and after each inner step are those that all of its support set leads
+            to; within a step, a rule that descends several times (iMAML, the hypergradient rule,
+            LEO) is differentiated where the sample leads it.
         clip_range: Clips the query surrogate's ratios as PPO does; ``None`` leaves them.
         inner_kl_coef: Weight of ProMP's penalty.
         sampling_coef: Weight of E-MAML's sampling term.

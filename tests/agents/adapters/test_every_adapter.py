@@ -138,6 +138,25 @@ def test_the_fisher_product_is_the_divergence_s_hessian(
 
 
 @every_case
+def test_with_strided_supports_the_fisher_product_is_still_at_the_adapted_parameters(
+    case: Case, kind: str
+) -> None:
+    problem = Problem(case, kind, 2)
+    objective = MetaObjective(
+        problem.learner, problem.supports, problem.query, fisher_support_stride=2
+    )
+    leaves = {name: value.requires_grad_() for name, value in problem.meta_params.items()}
+    strided = objective._adapt_for_fisher(problem.learner, leaves, 1)
+    exact = problem.learner.adapt(leaves, [support.task(1) for support in problem.supports])
+    assert strided.step == exact.step == 2
+    for found, expected in ((strided.params, exact.params), (strided.memory, exact.memory)):
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name].detach(), value, rtol=1e-9, atol=1e-12)
+    assert any(value.requires_grad for value in strided.params.values())
+
+
+@every_case
 def test_an_empty_support_set_is_refused(case: Case, kind: str) -> None:
     problem = Problem(case, kind)
     support = problem.supports[0].task(0)
