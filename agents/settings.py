@@ -29,8 +29,8 @@ class MetaPolicyGradientConfig(Config):
     inner_loss: Literal["ratio", "dice", "log_prob", "clip"] = Field(
         default="ratio",
         description=(
-            "Inner loss: ratio (low-variance curvature), dice (unbiased curvature, more variance), "
-            "clip (PPO's), log_prob (a biased Hessian, for comparison only)."
+            "Inner loss: ratio (low-variance curvature), dice (unbiased curvature with gamma 1, "
+            "more variance), clip (PPO's), log_prob (a biased Hessian, for comparison only)."
         ),
     )
     later_step_scale: float = Field(

@@ -47,7 +47,8 @@ def ratio_loss(policy: Policy, params: Params, trajectories: Trajectories) -> Te
 
     (Rothfuss et al. 2019, equation 9, as a minimisation.) In the terms of their section 5, the
     expected Hessian at the sampling parameters is ``H1 + H2``: exact for one step; with more
-    steps it lacks the cross terms ``H12 + H12^T``, its known and small bias.
+    steps it lacks the cross terms ``H12 + H12^T``, its known and small bias. That holds with
+    ``gamma = 1``: below, see :func:`dice_loss`.
     """
     _, log_probs = evaluate_actions(policy, params, trajectories)
     return -importance_ratios(log_probs, trajectories) * advantages_of(trajectories)
@@ -73,10 +74,13 @@ def dice_loss(policy: Policy, params: Params, trajectories: Trajectories) -> Ten
     and the magic box ``B(w) = exp(w - stop(w))``, here ``exp(w_t - w_t of the behaviour)``: the
     same at the sampling parameters, and an importance weight of the whole past elsewhere.
 
-    The expected Hessian at the sampling parameters is the true one, ``H1 + H2 + H12 + H12^T`` in
-    the terms of Rothfuss et al. (2019, section 5), if ``A_t`` estimates the advantage of step
-    ``t``; unbiased to any order where ``A_t`` is a return to go, with or without a baseline. Its
-    variance is higher than that of :func:`ratio_loss` (their section 7.2).
+    With ``gamma = 1`` the expected Hessian at the sampling parameters is the true one,
+    ``H1 + H2 + H12 + H12^T`` in the terms of Rothfuss et al. (2019, section 5), if ``A_t``
+    estimates the advantage of step ``t``; unbiased to any order where ``A_t`` is a return to go,
+    with or without a baseline. Below, the usual weight ``gamma^t`` of step ``t`` (they have it in
+    the reward) is left out, here as in every policy gradient, so that none of these losses has
+    exactly the derivatives of the discounted return. The variance is higher than that of
+    :func:`ratio_loss` (their section 7.2).
     """
     _, log_probs = evaluate_actions(policy, params, trajectories)
     steps = (log_probs - trajectories.log_probs) * trajectories.mask

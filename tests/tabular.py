@@ -20,16 +20,18 @@ NUM_ACTIONS = 2
 class TabularMDP:
     """Random dynamics and rewards; a softmax policy; every trajectory of ``horizon`` steps.
 
-    The policy's parameters are one vector ``theta``, that all derivatives are taken in.
+    The policy's parameters are one vector ``theta``, that all derivatives are taken in. The
+    discount is part of the rewards, ``r_t := gamma^t r_t`` (Rothfuss et al. 2019, section 3).
     """
 
-    def __init__(self, horizon: int, seed: int = 0) -> None:
+    def __init__(self, horizon: int, seed: int = 0, gamma: float = 1.0) -> None:
         generator = torch.Generator().manual_seed(seed)
 
         def normal(*shape: int) -> Tensor:
             return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
         self.horizon = horizon
+        self.discounts = gamma ** torch.arange(horizon, dtype=torch.float64)
         self.start = normal(NUM_STATES).softmax(-1)
         self.dynamics = (2 * normal(NUM_STATES, NUM_ACTIONS, NUM_STATES)).softmax(-1)
         self.rewards = 2 * normal(NUM_STATES, NUM_ACTIONS)
@@ -57,9 +59,13 @@ class TabularMDP:
         return self.start[states[:, 0]] * moves * chosen
 
     def rewards_to_go(self) -> Tensor:
-        """Undiscounted, ``[N, horizon]``."""
-        rewards = self.rewards[self.states, self.actions]
+        """``sum_{t' >= t} gamma^t' r_t'``, ``[N, horizon]``."""
+        rewards = self.discounts * self.rewards[self.states, self.actions]
         return rewards.flip(-1).cumsum(-1).flip(-1)
+
+    def returns_to_go(self) -> Tensor:
+        """``sum_{t' >= t} gamma^(t' - t) r_t'``, as advantages have them, ``[N, horizon]``."""
+        return self.rewards_to_go() / self.discounts
 
     def expected_return(self, theta: Tensor) -> Tensor:
         """``J(theta)``, exactly."""
@@ -67,10 +73,11 @@ class TabularMDP:
 
     def action_values(self, theta: Tensor) -> Tensor:
         """``Q_t(s, a)`` by backward recursion, ``[horizon, NUM_STATES, NUM_ACTIONS]``."""
-        values = [self.rewards]
-        for _ in range(self.horizon - 1):
+        *earlier, last = self.discounts
+        values = [last * self.rewards]
+        for discount in reversed(earlier):
             state_values = (self.log_policy(theta).exp() * values[0]).sum(-1)
-            values.insert(0, self.rewards + self.dynamics @ state_values)
+            values.insert(0, discount * self.rewards + self.dynamics @ state_values)
         return torch.stack(values)
 
     def hessian_terms(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -235,8 +235,9 @@ def test_with_one_step_the_ratio_form_has_the_true_hessian(seed: int, with_basel
 
 @seeds
 @pytest.mark.parametrize("horizon", [1, 2, 3])
-def test_true_hessian_is_the_sum_of_its_terms(seed: int, horizon: int) -> None:
-    mdp = TabularMDP(horizon, seed)
+@pytest.mark.parametrize("gamma", [1.0, 0.9])
+def test_true_hessian_is_the_sum_of_its_terms(seed: int, horizon: int, gamma: float) -> None:
+    mdp = TabularMDP(horizon, seed, gamma)
     h1, h2, h12 = mdp.hessian_terms()
     torch.testing.assert_close(hessian(mdp.expected_return, mdp.theta), h1 + h2 + h12 + h12.T)
 
@@ -267,6 +268,18 @@ def test_ratio_form_keeps_two_terms_of_the_hessian_and_log_prob_one(
     advantages = mdp.rewards_to_go()
     torch.testing.assert_close(expected_hessian(mdp, ratio_loss, advantages), h1 + h2)
     torch.testing.assert_close(expected_hessian(mdp, log_prob_loss, advantages), h2)
+
+
+@seeds
+def test_below_one_the_discount_s_weight_is_what_the_hessians_lack(seed: int) -> None:
+    """``gamma^t``, which every policy gradient leaves out; with it on ``A_t``, all is as above."""
+    mdp = TabularMDP(3, seed, gamma=0.9)
+    h1, h2, h12 = mdp.hessian_terms()
+    for loss, truth in ((dice_loss, h1 + h2 + h12 + h12.T), (ratio_loss, h1 + h2)):
+        plain = expected_hessian(mdp, loss, mdp.returns_to_go())
+        assert (plain - truth).norm() > 0.02 * truth.norm()
+        weighted = expected_hessian(mdp, loss, mdp.discounts * mdp.returns_to_go())
+        torch.testing.assert_close(weighted, truth)
 
 
 @policy_gradients
