@@ -15,7 +15,11 @@ from .maml import MAML, MAMLConfig
 
 
 class ProMPConfig(MAMLConfig):
-    """Settings of ProMP, with the paper's defaults (appendix D)."""
+    """Settings of ProMP: those of its authors' script for MuJoCo (``pro-mp_run_mujoco.py``).
+
+    But for the experience of an iteration: ``meta_batch_size`` is 20 where they have 40 tasks,
+    ``episodes_per_task`` 10 where they have 20 episodes.
+    """
 
     outer: Literal["trpo", "ppo", "gradient"] = Field(
         default="ppo", description=MAMLConfig.model_fields["outer"].description

@@ -316,7 +316,7 @@ def gradient_step(
 ) -> Params:
     """One step of gradient descent that can itself be differentiated.
 
-    ``params - rate * d loss / d params`` (Finn et al. 2017, equation 1). Parameters that are
+    ``params - rate * d loss / d params`` (Finn et al. 2017, section 2.2). Parameters that are
     missing from ``rates``, or that the loss doesn't depend on, stay as they are.
     """
     gradients = inner_gradient(params, loss, rates, create_graph=create_graph)

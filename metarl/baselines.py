@@ -11,7 +11,7 @@ from metarl.types import Trajectories
 
 
 class LinearFeatureBaseline:
-    """Least-squares value estimate from simple features (Duan et al. 2016, section 6.1).
+    """Least-squares value estimate from simple features (Duan et al. 2016, experiment setup).
 
     Features of a state at step ``t``: observation, its square, ``t/100`` with its square and cube,
     and 1. Solved by ridge regression in float64; constant features (there are many in Meta-World)

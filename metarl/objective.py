@@ -49,9 +49,11 @@ class MetaObjective:
 
     ``-sampling_coef * mean_i mean_k mean_{D_ik} [ pi_theta,k(a|s) / pi_old,k(a|s) ] * R_i``
 
-    (Stadie et al. 2018, section 3; Rothfuss et al. 2019, formulation I). ``R_i`` is the task's mean
-    query return, standardised over the batch, where the papers take the return itself: a constant
-    offset changes nothing in expectation, and the coefficient keeps its meaning across problems.
+    (Stadie et al. 2018; Rothfuss et al. 2019, section 3, formulation II, equation 3; MAML's
+    objective, which has no such term, is their formulation I, equation 4). Means over steps and
+    episodes stand where the papers have sums. ``R_i`` is the task's mean query return, standardised
+    over the batch, where the papers take the return itself: a constant offset changes nothing in
+    expectation, and the coefficient keeps its meaning across problems.
 
     Args:
         learner: Policy and adapter.

@@ -30,9 +30,9 @@ class IMAMLAdapter(Adapter):
 
     The inner problem is solved by gradient descent with a backtracking rate. It starts at
     ``1 / strength``, so that the first step is MAML's at that rate. What the outer loop needs of
-    the solution is ``(I + H / strength)^-1`` times a vector (theorem 1), by conjugate gradient on
-    products with the inner loss's Hessian ``H`` at the solution: no step of the solver is
-    differentiated, and their number doesn't count for memory.
+    the solution is ``(I + H / strength)^-1`` times a vector, by implicit differentiation; it comes
+    from conjugate gradient on products with the inner loss's Hessian ``H`` at the solution: no step
+    of the solver is differentiated, and their number doesn't count for memory.
 
     The gradient is that of the exact solution: as right as solver and conjugate gradient are close
     to it.
