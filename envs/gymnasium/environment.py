@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.wrappers import TimeLimit
 
 from metarl.errors import ConfigError, TaskError
@@ -22,8 +23,8 @@ class Recipe:
     """How the environment of a task is made.
 
     Attributes:
-        env: Gymnasium id, or what builds an environment.
-        max_episode_steps: Horizon; by default the id's own.
+        env: Gymnasium's specification, or what builds an environment.
+        max_episode_steps: Horizon; by default the specification's own.
         fixed: Constructor arguments that all tasks share.
         arguments: Names of the parameters that are constructor arguments.
         options: Names of those that are passed as ``reset(options=...)``.
@@ -33,7 +34,7 @@ class Recipe:
             it has been called on.
     """
 
-    env: str | Callable[..., Environment]
+    env: EnvSpec | Callable[..., Environment]
     max_episode_steps: int | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
@@ -46,7 +47,7 @@ class Recipe:
         """Builds the environment of one task.
 
         Raises:
-            ConfigError: If the id is unknown, or the environment has no horizon.
+            ConfigError: If the environment has no horizon.
             TaskError: If an attribute isn't there or doesn't take its value.
         """
         given = {**self.fixed, **{name: parameters[name] for name in self.arguments}}
@@ -55,17 +56,14 @@ class Recipe:
         return TaskEnv(self._bare(given), self, parameters)
 
     def _bare(self, given: dict[str, Any]) -> Environment:
-        if isinstance(self.env, str):
-            try:
-                # Its checker warns of what `metarl check-env` finds, at the price of every step.
-                env = gymnasium.make(
-                    self.env,
-                    max_episode_steps=self.max_episode_steps,
-                    disable_env_checker=True,
-                    **given,
-                )
-            except gymnasium.error.UnregisteredEnv as error:
-                raise ConfigError(f"env: {error}") from None
+        if isinstance(self.env, EnvSpec):
+            # Its checker warns of what `metarl check-env` finds, at the price of every step.
+            env = gymnasium.make(
+                self.env,
+                max_episode_steps=self.max_episode_steps,
+                disable_env_checker=True,
+                **given,
+            )
             horizon = None if env.spec is None else env.spec.max_episode_steps
         else:
             env = self.env(**given)
@@ -77,9 +75,18 @@ class Recipe:
         if horizon is None or horizon < 1:
             env.close()
             raise ConfigError(
-                f"max_episode_steps: {self.env!r} doesn't say how long an episode may be; give it."
+                f"max_episode_steps: {name_of(self.env)!r} doesn't say how long an episode may be; "
+                "give it."
             )
         return env
+
+
+def name_of(thing: EnvSpec | Callable[..., Any]) -> str:
+    """Module and name of a callable, or the id."""
+    if isinstance(thing, EnvSpec):
+        return thing.id
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 class TaskEnv(gymnasium.Wrapper[Any, Any, Any, Any]):

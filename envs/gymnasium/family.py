@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import packages_distributions, version
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 
+from metarl.envs.registered import find_spec
 from metarl.errors import ConfigError, TaskError
 from metarl.seeding import Purpose, Stream
 from metarl.tasks import Benchmark, FiniteTaskDistribution, Task, TaskDistribution
 
-from .environment import ApplyTask, Environment, Recipe, TaskEnv
+from .environment import ApplyTask, Environment, Recipe, TaskEnv, name_of
 from .ranges import Range
 from .splits import RandomSplit, Ranges, Source, Split
 
@@ -75,8 +76,9 @@ class TaskFamily:
         if odd := set(observable) - set(self.ranges):
             raise ConfigError(f"observable: got {sorted(odd)}; known: {', '.join(self.ranges)}.")
         _check_horizon(max_episode_steps)
-        self._recipe_without_horizon = Recipe(
-            env,
+        self._env = env
+        self._make_recipe = partial(
+            Recipe,
             fixed=dict(fixed or {}),
             arguments=tuple(groups[0]),
             options=tuple(groups[1]),
@@ -86,7 +88,7 @@ class TaskFamily:
         )
         self.split = RandomSplit() if split is None else split
         self.max_episode_steps = max_episode_steps
-        self.name = name or (env if isinstance(env, str) else _name_of(env))
+        self.name = name or (env if isinstance(env, str) else name_of(env))
         self.observable = tuple(observable)
         self.replace = replace
 
@@ -110,7 +112,7 @@ class TaskFamily:
             self._tasks(recipe, train),
             None if test is None else self._tasks(recipe, test),
             seed=seed,
-            settings={"environment": _name_of(recipe.env), **_version_of(recipe)},
+            settings={"environment": name_of(recipe.env), **_version_of(recipe)},
         )
 
     def __call__(self, seed: int = 0, *, max_episode_steps: int | None = None) -> Benchmark:
@@ -122,7 +124,8 @@ class TaskFamily:
         return kind(self, recipe, source)
 
     def _recipe_with(self, horizon: int | None) -> Recipe:
-        return dataclasses.replace(self._recipe_without_horizon, max_episode_steps=horizon)
+        env = find_spec(self._env) if isinstance(self._env, str) else self._env
+        return self._make_recipe(env, max_episode_steps=horizon)
 
 
 class FamilyTasks(TaskDistribution):
@@ -175,13 +178,13 @@ class FamilyTasks(TaskDistribution):
         recipe = self.recipe
         return {
             **super().describe(),
-            "environment": _name_of(recipe.env),
+            "environment": name_of(recipe.env),
             "fixed": {name: _as_json(value) for name, value in recipe.fixed.items()},
             "ranges": {name: one.to_json() for name, one in self.ranges.items()},
             "arguments": list(recipe.arguments),
             "options": list(recipe.options),
             "attributes": list(recipe.attributes),
-            "apply": None if recipe.apply is None else _name_of(recipe.apply),
+            "apply": None if recipe.apply is None else name_of(recipe.apply),
             **self.source.describe(),
         }
 
@@ -256,19 +259,12 @@ def _horizon_of(env: TaskEnv) -> int:
     return env.spec.max_episode_steps
 
 
-def _name_of(thing: str | Callable[..., Any]) -> str:
-    if isinstance(thing, str):
-        return thing
-    named = thing if hasattr(thing, "__qualname__") else type(thing)
-    return f"{named.__module__}.{named.__qualname__}"
-
-
 def _as_json(value: Any) -> Any:
     """The value if JSON holds it, else its name, which unlike its ``repr`` stays the same."""
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError):
-        return value.tolist() if isinstance(value, np.ndarray) else _name_of(value)
+        return value.tolist() if isinstance(value, np.ndarray) else name_of(value)
 
 
 _packages = cache(packages_distributions)
@@ -277,8 +273,8 @@ _packages = cache(packages_distributions)
 def _version_of(recipe: Recipe) -> dict[str, str]:
     """The package that the environment comes from, with its version, where it has one."""
     entry: Any = recipe.env
-    if isinstance(entry, str):
-        entry = gymnasium.spec(entry).entry_point
+    if isinstance(entry, EnvSpec):
+        entry = entry.entry_point
     module = entry.partition(":")[0] if isinstance(entry, str) else entry.__module__
     packages = _packages().get(str(module).partition(".")[0], [])
     return {f"version of {name}": version(name) for name in sorted(set(packages))}

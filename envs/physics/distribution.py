@@ -7,7 +7,9 @@ from typing import Any, TypeAlias
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 
+from metarl.envs.registered import find_spec
 from metarl.errors import ConfigError
 from metarl.seeding import Purpose, Stream
 from metarl.tasks import Benchmark, FiniteTaskDistribution, Task
@@ -45,10 +47,10 @@ class PhysicsTasks(FiniteTaskDistribution):
         super().__init__(tasks, replace=replace)
         self.env_name = name_of(env)
         self.env_kwargs = dict(env_kwargs or {})
-        self._env = env
+        self._env = _resolved(env)
         for task in tasks:
             changes_of(task)
-        example = make_plain(env, max_episode_steps, self.env_kwargs)
+        example = make_plain(self._env, max_episode_steps, self.env_kwargs)
         horizon = max_episode_steps or (example.spec and example.spec.max_episode_steps)
         if not horizon or horizon < 1:
             raise ConfigError(
@@ -109,7 +111,7 @@ def physics_benchmark(
     for field, number in (("num_train_tasks", num_train_tasks), ("num_test_tasks", num_test_tasks)):
         if number < 1:
             raise ConfigError(f"{field}: got {number}; must be at least 1.")
-    example = make_plain(env, max_episode_steps, env_kwargs or {})
+    example = make_plain(_resolved(env), max_episode_steps, env_kwargs or {})
     model = check_mujoco(example).model
     rng = Stream(seed).child(Purpose.SPLIT).numpy()
     family = name_of(env)
@@ -163,7 +165,7 @@ def sample_physics(
 
 
 def make_plain(
-    env: EnvMaker,
+    env: EnvSpec | Callable[..., gymnasium.Env[Any, Any]],
     max_episode_steps: int | None,
     env_kwargs: Mapping[str, Any],
     render_mode: str | None = None,
@@ -172,12 +174,16 @@ def make_plain(
     arguments: dict[str, Any] = dict(env_kwargs)
     if render_mode is not None:
         arguments["render_mode"] = render_mode
-    if isinstance(env, str):
+    if isinstance(env, EnvSpec):
         return gymnasium.make(env, max_episode_steps=max_episode_steps, **arguments)
     built = env(**arguments)
     if max_episode_steps is None:
         return built
     return gymnasium.wrappers.TimeLimit(built, max_episode_steps)
+
+
+def _resolved(env: EnvMaker) -> EnvSpec | Callable[..., gymnasium.Env[Any, Any]]:
+    return find_spec(env) if isinstance(env, str) else env
 
 
 def name_of(env: EnvMaker) -> str:

@@ -41,6 +41,7 @@ from broken_envs.tasks import (
     OpenHandle,
     RaisingMakeEnv,
     RaisingSample,
+    RegisteredOnce,
     RewardOfRounding,
     SparseReward,
     TaskWithoutEffect,
@@ -90,5 +91,6 @@ OTHERS = {
     SparseReward: "no-reward-difference",
     RewardOfRounding: "no-reward-difference",
     OpenHandle: "unpicklable-distribution",
+    RegisteredOnce: "lost-in-worker",
     MixedUpRows: "vector-differs",
 }

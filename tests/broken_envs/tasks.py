@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gymnasium
 import numpy as np
 from gymnasium import spaces
 
@@ -53,6 +54,17 @@ class OpenHandle(Winds):
 class RaisingMakeEnv(Winds):
     def make_env(self, task, render_mode=None):
         raise FileNotFoundError("model.xml")
+
+
+class RegisteredOnce(Winds):
+    """Its environment is registered by whoever makes the distribution, so not in workers."""
+
+    def __init__(self):
+        super().__init__()
+        gymnasium.register("Winds-v0", PushedPoint)
+
+    def make_env(self, task, render_mode=None):
+        return gymnasium.make("Winds-v0", **task.parameters)
 
 
 class MixedUpRows(Winds):

@@ -12,6 +12,7 @@ from metarl.testing.task_distribution.adaptation import check_effects, check_hid
 from metarl.testing.task_distribution.context import Context, SkippedError
 from metarl.testing.task_distribution.episodes import check_episodes, check_spaces
 from metarl.testing.task_distribution.findings import KINDS, Finding, Report
+from metarl.testing.task_distribution.new_process import check_new_process
 from metarl.testing.task_distribution.player import FaultError, OutOfTimeError, Player
 from metarl.testing.task_distribution.records import check_sampling, check_sending, check_tasks
 from metarl.testing.task_distribution.reproducibility import (
@@ -33,6 +34,7 @@ CHECKS: dict[str, Callable[[Context], list[Finding]]] = {
     "make_vec agrees with make_env": check_vectors,
     "tasks differ in what exploration meets": check_effects,
     "the task is hidden from first observations": check_hidden,
+    "a new process makes its environments": check_new_process,
 }
 
 

@@ -50,6 +50,12 @@ KINDS: dict[str, Kind] = {
         "Keep environments, models, locks and open files out of the distribution's attributes; "
         "build them in make_env.",
     ),
+    "lost-in-worker": Kind(
+        "error",
+        "Workers import the modules of what they are sent, and nothing else of your program.",
+        "Put what make_env needs into the distribution, or import the module that provides it (an "
+        "id's registration, a table) in the module that defines the distribution.",
+    ),
     "raising-make-env": Kind(
         "error",
         "Experience can't be collected for this task.",
