@@ -189,10 +189,17 @@ class EpisodeVectorEnv(TaskVectorEnv):
     ) -> tuple[
         Any, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]
     ]:
-        """Steps every row whose episode is under way."""
+        """Steps every row whose episode is under way.
+
+        Raises:
+            InvalidActionError: If there are more or fewer actions than rows.
+        """
         rewards = np.zeros(self.num_envs, dtype=np.float64)
         infos: dict[str, Any] = {}
-        for row, action in enumerate(iterate(self.action_space, actions)):
+        each = list(iterate(self.action_space, actions))
+        if len(each) != self.num_envs:
+            raise InvalidActionError(f"action: got {len(each)}; must be {self.num_envs}.")
+        for row, action in enumerate(each):
             if self._terminations[row] or self._truncations[row]:
                 continue
             try:

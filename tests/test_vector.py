@@ -2,7 +2,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from metarl.errors import TaskError
+from metarl.errors import InvalidActionError, TaskError
 from metarl.vector import EpisodeVectorEnv
 from stub_envs import StubTasks, mixed_tasks, stub_task
 
@@ -176,6 +176,15 @@ def test_another_number_of_tasks_is_refused(count):
     vec, _ = make_vec([SHORT, LONG], 2)
     with pytest.raises(TaskError, match=f"tasks: got {count}; this vector environment holds 2"):
         vec.set_tasks([LONG] * count)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_another_number_of_actions_is_refused(count):
+    vec, distribution = make_vec([SHORT, LONG, LONG])
+    vec.reset(seed=0)
+    with pytest.raises(InvalidActionError, match=f"action: got {count}; must be 3"):
+        vec.step(np.zeros((count, 2), dtype=np.float32))
+    assert [env.steps for env in distribution.made] == [0, 0, 0]
 
 
 def test_an_exception_in_a_step_says_where():

@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
+from gymnasium.vector import AutoresetMode
 
 from metarl.errors import ConfigError
 from metarl.policies import Policy
@@ -126,6 +127,7 @@ class Collector:
             if vec is not None:
                 vec.close()
             vec = self.distribution.make_vec(tasks, shape[1])
+            _check_waiting(vec)
         else:
             try:
                 move(tasks)
@@ -141,6 +143,16 @@ class Collector:
         while len(self._copies) < count:
             self._copies.append(_PolicyCopy(copy.deepcopy(self._policy)))
         return self._copies
+
+
+def _check_waiting(vec: gymnasium.vector.VectorEnv[Any, Any, Any]) -> None:
+    mode = (vec.metadata or {}).get("autoreset_mode", AutoresetMode.DISABLED)
+    if mode != AutoresetMode.DISABLED:
+        vec.close()
+        raise ConfigError(
+            f"make_vec: got autoreset mode {mode}; must be DISABLED: rows whose episode has ended "
+            "wait for the next reset."
+        )
 
 
 class _PolicyCopy:

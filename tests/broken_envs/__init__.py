@@ -35,13 +35,20 @@ from broken_envs.state import (
     UnseededStep,
 )
 from broken_envs.tasks import (
+    Buoys as Buoys,
+)
+from broken_envs.tasks import (
     EqualTasks,
     LeakedTask,
     MixedUpRows,
     OpenHandle,
+    OverlookedEnds,
+    OverlookedSuccess,
+    PaidWaiting,
     RaisingMakeEnv,
     RaisingSample,
     RegisteredOnce,
+    RestartingRows,
     RewardOfRounding,
     SparseReward,
     TaskWithoutEffect,
@@ -93,4 +100,8 @@ OTHERS = {
     OpenHandle: "unpicklable-distribution",
     RegisteredOnce: "lost-in-worker",
     MixedUpRows: "vector-differs",
+    OverlookedEnds: "vector-differs",
+    OverlookedSuccess: "vector-differs",
+    RestartingRows: "vector-differs",
+    PaidWaiting: "vector-differs",
 }

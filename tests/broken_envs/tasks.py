@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
 from broken_envs.sound import PushedPoint, Winds
 from metarl.tasks import Task
+from metarl.vector import EpisodeVectorEnv
 
 
 class RaisingSample(Winds):
@@ -109,3 +112,74 @@ class RewardOfRounding(Winds):
 
         def reward(self):
             return super().reward() + self.bonus
+
+
+class Buoy(PushedPoint):
+    """Ends away from the middle, and says where that is a success."""
+
+    def step(self, action):
+        observation, reward, _, truncated, _ = super().step(action)
+        success = bool(self.position > 0.3)
+        return observation, reward, abs(self.position) > 0.3, truncated, {"success": success}
+
+
+class SpoiltVector(EpisodeVectorEnv):
+    """What it answers is spoilt by ``spoil(*answer)``."""
+
+    def step(self, actions):
+        return self.spoil(*super().step(actions))
+
+
+class Buoys(Winds):
+    env_class = Buoy
+    vector_class: Any = EpisodeVectorEnv
+
+    def make_vec(self, tasks, num_envs_per_task):
+        return self.vector_class(
+            tasks,
+            num_envs_per_task,
+            make_env=self.make_env,
+            retask=self.retask,
+            observation_space=self.observation_space,
+            action_space=self.action_space,
+        )
+
+
+class OverlookedEnds(Buoys):
+    class vector_class(SpoiltVector):
+        def spoil(self, observations, rewards, terminated, truncated, infos):
+            return observations, rewards, np.zeros_like(terminated), truncated, infos
+
+
+class OverlookedSuccess(Buoys):
+    class vector_class(SpoiltVector):
+        def spoil(self, observations, rewards, terminated, truncated, infos):
+            return observations, rewards, terminated, truncated, {}
+
+
+class RestartingRows(Buoys):
+    """Its rows begin another episode after the end of one."""
+
+    class vector_class(SpoiltVector):
+        def spoil(self, observations, rewards, terminated, truncated, infos):
+            restarted = self.over if self.steps else np.zeros_like(terminated)
+            self.over, self.steps = terminated | truncated, self.steps + 1
+            return (
+                np.where(restarted[:, None], 0, observations),
+                rewards,
+                terminated,
+                truncated,
+                infos,
+            )
+
+        def reset(self, **kwargs):
+            self.steps = 0
+            return super().reset(**kwargs)
+
+
+class PaidWaiting(Buoys):
+    """Its rows are paid for waiting."""
+
+    class vector_class(SpoiltVector):
+        def spoil(self, observations, rewards, terminated, truncated, infos):
+            return observations, np.where(rewards == 0, 1.0, rewards), terminated, truncated, infos

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
 
 from metarl.envs.navigation import NavigationTasks
 from metarl.errors import ConfigError
@@ -270,3 +271,18 @@ def test_an_exception_of_someones_own_vector_environment_says_where_too():
     with pytest.raises(ZeroDivisionError) as caught:
         run_one(stub_task("pushing"), Own())
     assert caught.value.__notes__ == ["in a rollout of pushing, step 0"]
+
+
+@pytest.mark.parametrize("mode", ["SAME_STEP", "NEXT_STEP"])
+def test_vector_environments_that_reset_themselves_are_refused(mode):
+    class Restarting(StubTasks):
+        def make_vec(self, tasks, num_envs_per_task):
+            vec = super().make_vec(tasks, num_envs_per_task)
+            vec.metadata = {"autoreset_mode": AutoresetMode[mode]}
+            return vec
+
+    distribution = Restarting()
+    policy = policy_for(distribution)
+    with pytest.raises(ConfigError, match=f"make_vec: got autoreset mode .*{mode}; must be DISA"):
+        Collector(distribution, policy).run([job_for(stub_task(), policy, num_episodes=1)])
+    assert all(env.closed for env in distribution.made)

@@ -19,6 +19,9 @@ from metarl.testing.task_distribution.findings import Finding
 
 Result = TypeVar("Result")
 
+INFO_KEYS = ("success", "sim_unstable")
+"""The flags of ``info`` that rollouts read."""
+
 
 class FaultError(Exception):
     """A fault that leaves nothing to go on with.
@@ -46,14 +49,21 @@ class Trace:
         rewards: Of each step.
         flags: ``(terminated, truncated)`` of each step.
         seconds: Of each step.
-        unstable: Whether the environment said that its simulation diverged.
+        successes: Whether each step reported success.
+        instabilities: Whether each step reported that the simulation diverged.
     """
 
     observations: list[Any] = field(default_factory=list)
     rewards: list[Any] = field(default_factory=list)
     flags: list[tuple[Any, Any]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    unstable: bool = False
+    successes: list[bool] = field(default_factory=list)
+    instabilities: list[bool] = field(default_factory=list)
+
+    @property
+    def unstable(self) -> bool:
+        """Whether the environment said that its simulation diverged."""
+        return any(self.instabilities)
 
     @property
     def ended(self) -> bool:
@@ -154,7 +164,8 @@ class Player:
         trace.rewards.append(reward)
         trace.flags.append((terminated, truncated))
         trace.seconds.append(seconds)
-        trace.unstable |= bool(info.get("sim_unstable", False))
+        for key, kept_flags in zip(INFO_KEYS, (trace.successes, trace.instabilities), strict=True):
+            kept_flags.append(bool(info.get(key, False)))
 
     def play(self, env: gymnasium.Env[Any, Any], seed: int, actions: Sequence[Any]) -> Trace:
         """Plays until the episode or the actions end."""

@@ -14,6 +14,7 @@ from metarl.spaces import flatten_observations
 from metarl.tasks import Task
 from metarl.testing.task_distribution.context import SEED, Context
 from metarl.testing.task_distribution.findings import Finding
+from metarl.testing.task_distribution.player import INFO_KEYS, Trace
 
 TOLERANCE = 1e-5
 """Relative and absolute: a batch may add up in another order, in float32."""
@@ -43,27 +44,65 @@ def _row_trouble(
     context: Context, vec: gymnasium.vector.VectorEnv[Any, Any, Any], tasks: Sequence[Task]
 ) -> str | None:
     """Where the first row differs from its environment, or None. Two rows a task."""
-    call, actions, space = context.player.call, context.actions(), vec.single_observation_space
+    call, space = context.player.call, vec.single_observation_space
     seeds: Any = [SEED, SEED + 1] * 2
+    actions = context.actions()
+    alone = [
+        context.player.play_new(tasks[row // 2], seed, actions) for row, seed in enumerate(seeds)
+    ]
     result: Any = call("raising-reset", "make_vec's reset", partial(vec.reset, seed=seeds))
-    observations = [flatten_observations(space, result[0])]
-    rewards = [np.zeros(4)]
-    for action in actions:
-        take = partial(vec.step, np.stack([action] * 4))
-        result = call("raising-step", "make_vec's step", take)
-        observations.append(flatten_observations(space, result[0]))
-        rewards.append(np.asarray(result[1], dtype=np.float64))
-    for row, seed in enumerate(seeds):
-        task = tasks[row // 2]
-        alone = context.player.play_new(task, seed, actions)
-        for step, reward in enumerate([0.0, *map(float, alone.rewards)]):
-            expected = spaces.flatten(space, alone.observations[step])
-            where = f"row {row} ({task!r}, seed {seed}) at step {step}"
-            if not _close(observations[step][row], expected):
-                return f"{where} has another observation than that of make_env"
-            if not _close(rewards[step][row], reward):
-                return f"{where} has reward {rewards[step][row]}, not {reward} as that of make_env"
+    observations = flatten_observations(space, result[0])
+    for step in range(1 + max(len(trace.rewards) for trace in alone)):
+        if step > 0:
+            take = partial(vec.step, np.stack([actions[step - 1]] * 4))
+            result = call("raising-step", "make_vec's step", take)
+            observations = flatten_observations(space, result[0])
+        for row, (seed, trace) in enumerate(zip(seeds, alone, strict=True)):
+            where = f"row {row} ({tasks[row // 2]!r}, seed {seed}) at step {step}"
+            what = _observation_trouble(observations[row], trace, step, space)
+            if step > 0:
+                what = what or _step_trouble(result, row, trace, step)
+            if what is not None:
+                return f"{where} {what}"
     return None
+
+
+def _observation_trouble(
+    observation: Any, trace: Trace, step: int, space: spaces.Space[Any]
+) -> str | None:
+    """What is wrong with a row's observation, flattened; after its end it keeps the last one."""
+    over = step > len(trace.rewards)
+    if _close(observation, spaces.flatten(space, trace.observations[-1 if over else step])):
+        return None
+    return (
+        "has another observation than its last, though its episode is over"
+        if over
+        else "has another observation than that of make_env"
+    )
+
+
+def _step_trouble(result: Any, row: int, trace: Trace, step: int) -> str | None:
+    """What is wrong with the rest of a step's answer; after its end a row's reward is 0."""
+    reward = float(result[1][row])
+    if step > len(trace.rewards):
+        return None if reward == 0 else f"has reward {reward}, though its episode is over"
+    expected = float(trace.rewards[step - 1])
+    if not _close(reward, expected):
+        return f"has reward {reward}, not {expected} as that of make_env"
+    names = ("terminated", "truncated", *INFO_KEYS)
+    known = (*trace.flags[step - 1], trace.successes[step - 1], trace.instabilities[step - 1])
+    found = (result[2][row], result[3][row], *(_info(result[4], row, key) for key in INFO_KEYS))
+    for name, value, own in zip(names, found, known, strict=True):
+        if bool(value) != bool(own):
+            return f"has {name} {bool(value)}, not {bool(own)} as that of make_env"
+    return None
+
+
+def _info(infos: Any, row: int, key: str) -> bool:
+    """A row's flag; by Gymnasium's custom, ``_key`` says which rows have it."""
+    if key not in infos or not np.broadcast_to(infos.get(f"_{key}", True), len(infos[key]))[row]:
+        return False
+    return bool(infos[key][row])
 
 
 def _close(one: Any, other: Any) -> bool:

@@ -4,7 +4,16 @@ import time
 import numpy as np
 import pytest
 
-from broken_envs import OTHERS, TWELVE, LeakedTask, RegisteredOnce, SlowStep, SparseReward, Winds
+from broken_envs import (
+    OTHERS,
+    TWELVE,
+    Buoys,
+    LeakedTask,
+    RegisteredOnce,
+    SlowStep,
+    SparseReward,
+    Winds,
+)
 from broken_envs.sound import HORIZON
 from metarl.envs import make_benchmark
 from metarl.errors import ConfigError, UnknownNameError
@@ -28,6 +37,11 @@ def test_every_kind_of_fault_has_an_environment_here_and_says_why_and_what_to_do
         assert kind.severity in ("error", "warning")
         assert kind.why.endswith(".")
         assert kind.fix.endswith(".")
+
+
+def test_rows_that_end_at_different_times_are_sound():
+    report = check_task_distribution(Buoys())
+    assert report.ok, "\n".join(map(str, report.findings))
 
 
 @pytest.mark.parametrize("seed", range(3))
