@@ -95,7 +95,7 @@ BENCHMARKS: tuple[BenchmarkEntry, ...] = (
     ),
     BenchmarkEntry(
         "ant-dir",
-        "Ant-v5 forward or backward (Finn et al. 2017), direction hidden",
+        "Ant-v5 forward or backward (ProMP, PEARL), direction hidden",
         "2 directions",
         "none: the same 2 directions",
         locomotion.ant_dir,

@@ -73,10 +73,11 @@ def halfcheetah_vel(
 
 
 def ant_dir(seed: int = 0, *, max_episode_steps: int = MAX_EPISODE_STEPS) -> Benchmark:
-    """Ant, to run forward or backward: ``±v_x + 1 - 0.5 |a|^2 - contact`` (Finn et al., ProMP).
+    """Ant, to run forward or backward: ``±v_x + 1 - 0.5 |a|^2 - contact`` (ProMP, PEARL).
 
     The two tasks are both trained and tested on; see :func:`halfcheetah_dir` for the arguments.
     ``contact`` is v5's cost of contact forces, ``0.0005 |f|^2`` with forces clipped to 1.
+    The ant of Finn et al. has the same two tasks with other constants, ``+ 0.05 - 0.005 |a|^2``.
     """
     return _directions("ant-dir", [[1.0, 0.0], [-1.0, 0.0]], seed, max_episode_steps)
 

@@ -4,6 +4,7 @@ import pytest
 from metarl.agents.maml import MAML
 from metarl.envs import make_benchmark
 from metarl.envs.locomotion import FAMILIES
+from metarl.envs.registry import BENCHMARKS
 from metarl.errors import ConfigError
 from metarl.tasks import check_manifest
 
@@ -26,6 +27,14 @@ def test_direction_trains_and_tests_on_the_same_two_tasks_and_says_so(name):
     assert benchmark.shares_tasks
     assert benchmark.manifest()["disjoint"] is False
     assert len(benchmark.train.sample(20, np.random.default_rng(0))) == 20
+
+
+@pytest.mark.parametrize("name", ["ant-dir", "ant-dir-2d"])
+def test_the_ants_directions_name_the_sources_of_their_constants(name):
+    (entry,) = [entry for entry in BENCHMARKS if entry.name == name]
+    for text in (entry.description, entry.make.__doc__.splitlines()[0]):
+        assert "(ProMP, PEARL)" in text
+        assert "Finn" not in text
 
 
 @pytest.mark.parametrize("name", DRAWN)
