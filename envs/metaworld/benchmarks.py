@@ -23,6 +23,7 @@ from metarl.errors import ConfigError, UnknownNameError
 from metarl.tasks import Benchmark, Task
 
 from .distribution import MetaWorldTasks
+from .drawing import NUM_GOALS, check_seed, goals_per_family
 from .environment import (
     FAMILIES,
     MAX_EPISODE_STEPS,
@@ -30,9 +31,6 @@ from .environment import (
     check_horizon,
     metaworld_task,
 )
-
-NUM_GOALS = 50
-"""How many goals Meta-World draws of a family."""
 
 SETTINGS = ("max_episode_steps", "reward_version", "backend")
 
@@ -42,7 +40,7 @@ def ML1(env_name: str, seed: int = 0, **settings: Any) -> Benchmark:  # noqa: N8
 
     Args:
         env_name: One of the 50 families, e.g. ``"reach-v3"``.
-        seed: Seed of the goals; the test goals use ``seed + 1``.
+        seed: Seed of the goals, 0 to 4294967294; the test goals use ``seed + 1``.
         **settings: ``max_episode_steps`` (1 to 500), ``reward_version`` (``"v1"``, ``"v2"``) and
             ``backend`` (``"fast"``, ``"reference"``; see :class:`.MetaWorldTasks`).
 
@@ -160,12 +158,12 @@ def _benchmark(
         raise ConfigError(
             f"reward_version: got {reward_version!r}; allowed: {', '.join(REWARD_VERSIONS)}."
         )
-    if seed < 0:
-        raise ConfigError(f"seed: got {seed}; must be at least 0.")
+    check_seed(seed, "ML1" if source is metaworld.ML1 else name)
     horizon = settings.get("max_episode_steps", MAX_EPISODE_STEPS)
     check_horizon(horizon)  # now, as drawing the tasks takes seconds
     backend = settings.get("backend", "fast")
-    drawn = source(seed=seed, **arguments)
+    with goals_per_family(NUM_GOALS):
+        drawn = source(seed=seed, **arguments)
 
     def distribution(tasks: Sequence[Any]) -> MetaWorldTasks:
         return MetaWorldTasks(

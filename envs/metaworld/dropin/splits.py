@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import metaworld
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
+from metarl.envs.metaworld.drawing import check_seed, goals_per_family
 from metarl.envs.metaworld.engine import WorldTask
 from metarl.errors import ConfigError, UnknownNameError
 
@@ -66,10 +66,10 @@ def draw(
 
     Raises:
         UnknownNameError: If there is no such class.
-        ConfigError: If the seed is negative, or a list of names is empty or not disjoint.
+        ConfigError: If the seed is out of range, or a list of names is empty or not disjoint.
     """
-    if seed is not None and seed < 0:
-        raise ConfigError(f"seed: got {seed}; must be at least 0.")
+    if seed is not None:
+        check_seed(seed, name)
     for env_name in (*train_envs, *test_envs):
         if env_name not in ENV_NAMES:
             raise UnknownNameError("env_name", env_name, ENV_NAMES)
@@ -88,7 +88,7 @@ def _draw(
     test_envs: tuple[str, ...],
 ) -> Drawn:
     make = getattr(metaworld, name)
-    with _goals_per_class(num_goals):
+    with goals_per_family(num_goals):
         if name == "CustomML":
             benchmark = make(list(train_envs), list(test_envs), seed=seed)
         else:
@@ -137,16 +137,6 @@ def meta_learning_rows(
 def _by_class(names: Sequence[str], tasks: Sequence[Any]) -> dict[str, tuple[WorldTask, ...]]:
     found = [WorldTask.from_metaworld(task) for task in tasks]
     return {name: tuple(t for t in found if t.env_name == name) for name in names}
-
-
-@contextmanager
-def _goals_per_class(num_goals: int) -> Iterator[None]:
-    before = metaworld._N_GOALS
-    metaworld._N_GOALS = num_goals
-    try:
-        yield
-    finally:
-        metaworld._N_GOALS = before
 
 
 def _check_custom(train_envs: Sequence[str], test_envs: Sequence[str]) -> None:

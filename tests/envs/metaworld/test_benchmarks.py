@@ -213,6 +213,7 @@ def test_reward_version_1_reaches_the_environment(reach, their_reach):
     [
         ({"reward_version": "v3"}, "reward_version: got 'v3'; allowed: v1, v2"),
         ({"seed": -1}, "seed: got -1; must be at least 0"),
+        ({"seed": 2**32 - 1}, f"seed: got {2**32 - 1}; must be at most {2**32 - 2}"),
         ({"max_episode_steps": 0}, "max_episode_steps: got 0; allowed: 1 to 500"),
         ({"max_episode_steps": 501}, "max_episode_steps: got 501; allowed: 1 to 500"),
         ({"max_episode_step": 100}, "'max_episode_step'; did you mean max_episode_steps"),
@@ -221,6 +222,19 @@ def test_reward_version_1_reaches_the_environment(reach, their_reach):
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         ML1("reach-v3", **settings)
+
+
+def test_the_highest_seed_is_numpys():
+    with pytest.raises(ConfigError, match=f"seed: got {2**32}; must be at most {2**32 - 1}"):
+        MT1("reach-v3", seed=2**32)
+    assert len(MT1("reach-v3", seed=2**32 - 1).train.tasks) == 50
+
+
+def test_the_number_of_goals_is_ours_whatever_others_have_made_of_theirs(reach, monkeypatch):
+    monkeypatch.setattr(metaworld, "_N_GOALS", 3)  # as Meta-World's ids do with num_goals=3
+    again = ML1("reach-v3", seed=5)
+    assert again.manifest() == reach.manifest()
+    assert metaworld._N_GOALS == 3
 
 
 @pytest.mark.slow

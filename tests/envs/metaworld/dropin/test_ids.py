@@ -53,6 +53,7 @@ def test_spec_survives_json():
         ({"num_workers": 1, "reward_function_version": "v1"}, "must be 0"),
         ({"use_one_hot": True}, "env_id"),
         ({"seed": -1}, "at least 0"),
+        ({"seed": 2**32}, f"at most {2**32 - 1}"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -68,6 +69,8 @@ def test_bad_benchmark_arguments():
         gymnasium.make_vec("metarl/ML1-train-v0", meta_batch_size=3, **ml1)
     with pytest.raises(ConfigError, match="no task index"):
         gymnasium.make_vec("metarl/ML1-train-v0", use_one_hot=True, **ml1)
+    with pytest.raises(ConfigError, match=f"at most {2**32 - 2}"):
+        gymnasium.make_vec("metarl/ML1-train-v0", env_name="reach-v3", seed=2**32 - 1)
     with pytest.raises(ConfigError, match="ML1 needs one"):
         gymnasium.make_vec("metarl/ML1-train-v0", seed=0)
     with pytest.raises(UnknownNameError, match="did you mean reach-v3"):
