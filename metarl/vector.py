@@ -97,8 +97,12 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
             self._rngs[row] = rng
         return rng
 
-    def _check_actions(self, actions: npt.NDArray[Any]) -> None:
+    def _check_actions(self, actions: npt.NDArray[Any], active: npt.NDArray[np.bool_]) -> None:
         """Checks the rows of a ``Box`` space's actions.
+
+        Args:
+            actions: ``[N, ...]``.
+            active: ``[N]`` rows whose episode is under way; the others may hold anything.
 
         Raises:
             InvalidActionError: If one isn't finite, or they have the wrong shape.
@@ -107,7 +111,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
             raise InvalidActionError(
                 f"action: got shape {actions.shape}; must be {self.action_space.shape}."
             )
-        finite = np.isfinite(actions).all(axis=1)
+        finite = np.isfinite(actions).all(axis=1) | ~active
         if not finite.all():
             row = int(np.argmin(finite))
             raise InvalidActionError(f"action: row {row} is {actions[row]}; must be finite.")

@@ -97,9 +97,10 @@ class LocomotionVectorEnv(TaskVectorEnv):
         Raises:
             InvalidActionError: If an action isn't finite, or has the wrong shape.
         """
-        rows = np.flatnonzero(~(self._terminations | self._truncations))
+        active = ~(self._terminations | self._truncations)
+        rows = np.flatnonzero(active)
         actions = np.asarray(actions)
-        self._check_actions(actions)
+        self._check_actions(actions, active)
         motion = self._worlds.advance(rows, actions[rows])
         weight = self.family.robot.values["forward_reward_weight"]
         progress = self.family.objective.progress(motion.place, motion.velocity, self._goals[rows])

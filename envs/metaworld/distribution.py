@@ -41,12 +41,13 @@ class MetaWorldTasks(FiniteTaskDistribution):
         backend: What steps many of them at once: ``"fast"``, the batched engine, or
             ``"reference"``, Meta-World's own environments one by one. The bits are the same. What
             the engine doesn't know (reward version 1, environment classes that aren't
-            Meta-World's) takes the reference, with a notice.
+            Meta-World's) takes the reference; of such classes a warning tells.
         replace: Whether one sample may hold a task twice.
 
     Raises:
         ConfigError: If the horizon is out of range.
         TaskError: If a task isn't Meta-World's.
+        UnknownNameError: If there is no such family.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class MetaWorldTasks(FiniteTaskDistribution):
     ) -> None:
         super().__init__(tasks, replace=replace)
         check_horizon(max_episode_steps)
+        for task in tasks:
+            read_task(task)
         if backend not in get_args(Backend):
             raise ConfigError(f"backend: got {backend!r}; allowed: {', '.join(get_args(Backend))}.")
         self.backend = _available(backend, tasks)

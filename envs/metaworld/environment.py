@@ -111,6 +111,9 @@ class MetaWorldEnv(gymnasium.Env[npt.NDArray[np.float64], npt.NDArray[np.float32
             "rand_vec": np.array(parameters["rand_vec"], dtype=np.float64),
             "partially_observable": not parameters["goal_observable"],
         }
+        # When the observability changes, set_task deletes this cached property and fails if it was
+        # not computed since.
+        assert self.inner.sawyer_observation_space is not None
         self.inner.set_task(TheirTask(env_name=family, data=pickle.dumps(data)))
         self.task = task
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from metarl.errors import InvalidActionError, TaskError
+from metarl.errors import TaskError
 from metarl.tasks import Task
 from metarl.vector import TaskVectorEnv
 
@@ -81,10 +81,16 @@ class MetaWorldVectorEnv(TaskVectorEnv):
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[npt.NDArray[np.float64], dict[str, Any]]:
-        """Starts an episode in every row, or in those of ``options["reset_mask"]``."""
+        """Starts an episode in every row, or in those of ``options["reset_mask"]``.
+
+        Raises:
+            TaskError: If the family refuses a task's vector, e.g. a goal too near the object.
+        """
         del seed  # a task fixes all that is random
         rows = np.flatnonzero(self._reset_mask(options))
-        self._observations[rows] = self._worlds.reset(rows.tolist())
+        started = self._worlds.reset(rows.tolist())
+        self._observations = self._observations.copy()  # what a step has returned stays
+        self._observations[rows] = started
         self._truncations[rows] = False
         return self._observations.copy(), {}
 
@@ -100,8 +106,10 @@ class MetaWorldVectorEnv(TaskVectorEnv):
         """Steps every row whose episode is under way.
 
         Raises:
-            InvalidActionError: If an action isn't finite.
+            InvalidActionError: If an action isn't finite, or has the wrong shape.
+            RuntimeError: If steps of :meth:`advance` are unsettled.
         """
+        self._worlds.require_settled()
         observations, terminated, truncated, unstable = self.advance(actions)
         rewards = self._worlds.settle()
         info: dict[str, Any] = {
@@ -119,12 +127,14 @@ class MetaWorldVectorEnv(TaskVectorEnv):
         npt.NDArray[np.bool_],
         npt.NDArray[np.bool_],
     ]:
-        """Steps without rewards; see :class:`metarl.vector.DeferredVectorEnv`."""
+        """Steps without rewards; see :class:`metarl.vector.DeferredVectorEnv`.
+
+        Raises:
+            InvalidActionError: If an action isn't finite, or has the wrong shape.
+        """
         active = ~self._truncations
-        finite = np.isfinite(actions).all(axis=1) | ~active
-        if not finite.all():
-            row = int(np.argmin(finite))
-            raise InvalidActionError(f"action: row {row} is {actions[row]}; must be finite.")
+        actions = np.asarray(actions)
+        self._check_actions(actions, active)
         moved = self._worlds.advance(np.clip(actions, -1.0, 1.0), active)
         self._observations = moved.obs
         self._truncations |= moved.truncated

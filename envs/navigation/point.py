@@ -104,8 +104,8 @@ class NavigationVectorEnv(TaskVectorEnv):
             InvalidActionError: If an action isn't finite, or has the wrong shape.
         """
         actions = np.asarray(actions, dtype=np.float32)
-        self._check_actions(actions)
         active = self._step_counts < self.max_episode_steps
+        self._check_actions(actions, active)
         moves = np.clip(actions, -1.0, 1.0) * np.float32(STEP_SIZE)
         self._positions += np.where(active[:, None], moves + self._winds, np.float32(0.0))
         self._step_counts += active

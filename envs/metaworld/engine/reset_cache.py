@@ -17,6 +17,8 @@ import numpy as np
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 from metaworld.types import Task as MetaWorldTask
 
+from metarl.errors import TaskError
+
 from .lean import make_lean
 from .physics import Physics
 from .rewards import TASKS
@@ -106,13 +108,13 @@ class EnvClass:
         """Resets the Meta-World environment to a task and captures the result.
 
         Raises:
-            ValueError: If the random vector has the wrong length, or is one that Meta-World
+            TaskError: If the random vector has the wrong length, or is one that Meta-World
                 rejects (it would draw the same vector again, forever).
         """
         expected = self._env._random_reset_space.shape[0]
         if len(task.rand_vec) != expected:
-            raise ValueError(
-                f"rand_vec of {task.env_name} has {expected} entries, got {len(task.rand_vec)}"
+            raise TaskError(
+                f"rand_vec: got {list(task.rand_vec)}; {task.env_name} needs {expected} numbers."
             )
         env = self._env
         self._draws = 0
@@ -137,9 +139,9 @@ class EnvClass:
     def _counted_draw(self) -> FloatArray:
         self._draws += 1
         if self._draws > _MAX_DRAWS:
-            raise ValueError(
-                f"rand_vec {self._env._last_rand_vec} puts object and goal closer together than "
-                f"{self.spec.name} allows"
+            raise TaskError(
+                f"rand_vec: got {self._env._last_rand_vec.tolist()}; {self.spec.name} refuses it "
+                "(in Meta-World's own tasks, object and goal keep a distance)."
             )
         vector: FloatArray = self._draw()
         return vector

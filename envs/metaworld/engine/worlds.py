@@ -145,6 +145,7 @@ class Worlds:
             ``[k, 39]`` observations, in the order of ``rows``.
 
         Raises:
+            TaskError: If Meta-World refuses a task's vector.
             ValueError: If one of the worlds has no task.
         """
         chosen = list(range(self.num_worlds) if rows is None else rows)
@@ -172,8 +173,7 @@ class Worlds:
         Raises:
             RuntimeError: If earlier steps were not settled.
         """
-        if self._num_unsettled:
-            raise RuntimeError(f"{self._num_unsettled} steps are unsettled; call settle first")
+        self.require_settled()
         moved = self.advance(actions, active)
         rewards = self.settle()
         info = {key: values[0] for key, values in rewards.info.items()}
@@ -230,6 +230,15 @@ class Worlds:
         truncated = stepping & ((self._elapsed >= self.max_episode_steps) | diverged)
         self._over |= truncated
         return Advance(self._obs.copy(), truncated, diverged)
+
+    def require_settled(self) -> None:
+        """Checks that the next rewards are the next step's.
+
+        Raises:
+            RuntimeError: If earlier steps were not settled.
+        """
+        if self._num_unsettled:
+            raise RuntimeError(f"{self._num_unsettled} steps are unsettled; call settle first")
 
     def settle(self) -> Rewards:
         """Returns the rewards of all steps since the last call, oldest first."""

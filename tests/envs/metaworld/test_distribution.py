@@ -10,10 +10,11 @@ from metarl.envs.metaworld import (
     MetaWorldVectorEnv,
     metaworld_task,
 )
-from metarl.errors import ConfigError
+from metarl.errors import ConfigError, TaskError, UnknownNameError
 from metarl.policies import make_mlp_policy
 from metarl.rollouts import RolloutEngine
 from metarl.seeding import Stream
+from metarl.tasks import Task
 from metarl.vector import EpisodeVectorEnv
 
 
@@ -53,6 +54,31 @@ def test_the_backend_decides_what_steps(tasks):
     assert isinstance(reference, EpisodeVectorEnv)
     with pytest.raises(ConfigError, match="backend: got 'quick'; allowed: fast, reference"):
         MetaWorldTasks(tasks, backend="quick")
+
+
+TOO_NEAR = [0.0, 0.7, 0.02, 0.0, 0.8, 0.05]
+
+
+@pytest.mark.parametrize("backend", ["fast", "reference"])
+@pytest.mark.parametrize(
+    ("vector", "message"),
+    [
+        (TOO_NEAR, "reach-v3 refuses it"),
+        ([0.0, 0.6], r"got \[0.0, 0.6\]; reach-v3 needs 6 numbers"),
+    ],
+)
+def test_both_backends_refuse_a_vector_alike(backend, vector, message):
+    task = metaworld_task("reach-v3", vector)
+    distribution = MetaWorldTasks([task], backend=backend)
+    with pytest.raises(TaskError, match=message):
+        distribution.make_vec([task], 1).reset()
+
+
+def test_tasks_that_are_not_meta_worlds_are_refused():
+    with pytest.raises(UnknownNameError, match="family: unknown name 'foo-v3'"):
+        MetaWorldTasks([Task("foo-v3", {})])
+    with pytest.raises(TaskError, match="needs rand_vec, goal_observable and reward_version"):
+        MetaWorldTasks([Task("reach-v3", {})], backend="reference")
 
 
 def test_reward_version_1_takes_the_reference():

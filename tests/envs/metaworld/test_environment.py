@@ -260,6 +260,14 @@ def test_set_task_moves_to_another_goal_from_the_next_reset_on(their_tasks):
     fresh.close()
 
 
+def test_set_task_shows_and_hides_the_goal_however_often():
+    env = MetaWorldEnv(metaworld_task("reach-v3", REACH_VECTOR))
+    for goal_observable in (True, False, True):  # no reset between
+        env.set_task(metaworld_task("reach-v3", REACH_VECTOR, goal_observable=goal_observable))
+    assert env.reset()[0][36:].tolist() == REACH_VECTOR[3:]
+    env.close()
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -79,6 +79,25 @@ def test_other_tasks_take_effect_with_the_next_reset(tasks):
         vec.set_tasks(tasks[:1])
 
 
+def test_a_step_waits_until_earlier_rewards_are_settled(tasks):
+    vec = MetaWorldVectorEnv(tasks[:2], 2, HORIZON)
+    vec.reset()
+    vec.advance(actions(1)[0])
+    with pytest.raises(RuntimeError, match="1 steps are unsettled"):
+        vec.step(actions(1)[0])
+    vec.settle()
+    assert vec.step(actions(1)[0])[1].all()
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (3, 4), (4,)])
+@pytest.mark.parametrize("method", ["step", "advance"])
+def test_actions_of_another_shape_are_refused(tasks, method, shape):
+    vec = MetaWorldVectorEnv(tasks[:2], 2, HORIZON)
+    vec.reset()
+    with pytest.raises(InvalidActionError, match=r"got shape .*; must be \(4, 4\)"):
+        getattr(vec, method)(np.zeros(shape, dtype=np.float32))
+
+
 def test_an_action_that_is_no_number_is_refused(tasks):
     vec = MetaWorldVectorEnv(tasks[:2], 2, HORIZON)
     vec.reset()
