@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -59,7 +59,11 @@ class Task:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits: equal for equal family and parameters, and only for those."""
+        """Sixteen hexadecimal digits: equal for equal family and parameters, and only for those.
+
+        Parameters are equal here if JSON writes them alike, so 1 and 1.0 are two. Where the same
+        task must not come twice, they are compared by value.
+        """
         return self._digest
 
     def to_json(self) -> dict[str, Any]:
@@ -93,6 +97,19 @@ class Task:
 
     def __repr__(self) -> str:
         return f"Task({self.family!r}, {self._json})"
+
+
+def by_value(data: Any) -> Hashable:
+    """A key that is equal for equal JSON data: 1 and 1.0 are, 0.0 and -0.0, not 1 and true."""
+    if isinstance(data, Mapping):
+        return "mapping", frozenset((name, by_value(value)) for name, value in data.items())
+    if isinstance(data, list | tuple):
+        return "list", tuple(by_value(value) for value in data)
+    return isinstance(data, bool), data
+
+
+def _keys(tasks: Sequence[Task] | None) -> list[Hashable]:
+    return [(task.family, by_value(task.parameters)) for task in tasks or ()]
 
 
 class TaskDistribution(ABC):
@@ -173,7 +190,7 @@ class FiniteTaskDistribution(TaskDistribution):
     def __init__(self, tasks: Sequence[Task], *, replace: bool = False) -> None:
         if not tasks:
             raise TaskError("tasks: got none; a finite distribution needs at least one.")
-        if len(set(tasks)) < len(tasks):
+        if len(set(_keys(tasks))) < len(tasks):
             raise TaskError("tasks: the same task is listed twice; tasks must be distinct.")
         self._tasks = tuple(tasks)
         self.replace = replace
@@ -246,14 +263,14 @@ class Benchmark:
     shares_tasks: bool = False
 
     def __post_init__(self) -> None:
-        train, test = self.train.tasks, None if self.test is None else self.test.tasks
-        shared = set(train or ()) & set(test or ())
+        test = (None if self.test is None else self.test.tasks) or ()
+        trained_on = set(_keys(self.train.tasks))
+        shared = [task for task, key in zip(test, _keys(test), strict=True) if key in trained_on]
         if self.shares_tasks and not shared:
             raise SplitError(f"{self.name}: shares_tasks is true, but no task is known as shared.")
         if shared and not self.shares_tasks:
-            example = next(iter(shared))
             raise SplitError(
-                f"{self.name}: {len(shared)} tasks are in both train and test, e.g. {example!r}"
+                f"{self.name}: {len(shared)} tasks are in both train and test, e.g. {shared[0]!r}"
             )
 
     def manifest(self) -> dict[str, Any]:

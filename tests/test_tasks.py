@@ -68,6 +68,30 @@ def test_the_smallest_difference_of_a_number_is_another_task():
     assert task.digest != other.digest
 
 
+SAME = [
+    ({"a": 1}, {"a": 1.0}),
+    ({"a": 0.0}, {"a": -0.0}),
+    ({"a": [1, {"b": 2}]}, {"a": [1.0, {"b": 2.0}]}),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_tasks_of_equal_values_are_one_task_in_a_list_and_across_a_split(one, other):
+    first, second = Task("f", one), Task("f", other)
+    assert first.digest != second.digest  # digests are in the manifests of saved runs
+    with pytest.raises(TaskError, match="the same task is listed twice"):
+        Finite([first, second])
+    with pytest.raises(SplitError, match="toy: 1 tasks are in both"):
+        Benchmark("toy", Finite([first]), Finite([second]), 0, {})
+    assert Benchmark("toy", Finite([first]), Finite([second]), 0, {}, shares_tasks=True)
+
+
+@pytest.mark.parametrize("other", [{"a": True}, {"a": "1"}, {"a": [1]}, {"b": 1}, {"a": None}])
+def test_tasks_of_other_values_are_apart(other):
+    train, test = Finite([Task("f", {"a": 1})]), Finite([Task("f", other), Task("g", {"a": 1})])
+    assert Benchmark("toy", train, test, 0, {}).manifest()["disjoint"]
+
+
 def test_a_digest_is_sixteen_hexadecimal_digits_that_never_change():
     """It is in the manifests of saved runs."""
     assert Task("navigation-2d", {"goal": [0.25, -0.5]}).digest == "cc6580a653f77170"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from metarl.errors import ConfigError
+from metarl.tasks import by_value
 
 
 class Range(ABC):
@@ -157,10 +158,10 @@ class OneOf(Range):
 
     def __post_init__(self) -> None:
         try:
-            written = [json.dumps(choice, allow_nan=False) for choice in self.choices]
+            json.dumps(list(self.choices), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"OneOf: choices must be JSON data: {error}.") from None
-        if not written or len(set(written)) < len(written):
+        if not len(self.choices) or len(set(map(by_value, self.choices))) < len(self.choices):
             raise ConfigError(f"OneOf: got {self.choices!r}; must hold values, each once.")
         object.__setattr__(self, "choices", tuple(self.choices))
 

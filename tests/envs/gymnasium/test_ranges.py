@@ -104,6 +104,8 @@ def test_what_is_no_part_is_refused(one, part):
         lambda: Integers(0.0, 2.0),
         lambda: OneOf([]),
         lambda: OneOf([1, 1]),
+        lambda: OneOf([1, 1.0]),
+        lambda: OneOf([[0.0], [-0.0]]),
         lambda: OneOf([{1, 2}]),
         lambda: OneOf([float("nan")]),
     ],

@@ -9,6 +9,7 @@ from metarl.envs.gymnasium import (
     NoSplit,
     OneOf,
     RandomSplit,
+    TaskFamily,
     Uniform,
 )
 from metarl.errors import ConfigError, SplitError, UnknownNameError
@@ -105,6 +106,13 @@ def test_explicit_tasks_are_taken_as_they_are():
 def test_explicit_tasks_outside_the_ranges_are_refused(split, message):
     with pytest.raises(ConfigError, match=message):
         divide(split, MIXED)
+
+
+def test_an_explicit_task_held_out_is_none_trained_on_however_it_is_written():
+    split = ExplicitSplit([{"m": 1}], [{"m": 1.0}])
+    family = TaskFamily("Pendulum-v1", attributes={"m": Uniform(0.5, 2.0)}, split=split)
+    with pytest.raises(SplitError, match="1 tasks are in both train and test"):
+        family.benchmark()
 
 
 def test_without_a_split_everything_is_trained_on():
