@@ -245,7 +245,7 @@ def make_benchmark(name: str, seed: int = 0, **settings: Any) -> Benchmark:
 
     Raises:
         UnknownNameError: If there is no such benchmark; lists the nearest names.
-        ConfigError: If what the name leads to can't be imported or made.
+        ConfigError: If what the name leads to can't be imported or made, or takes no such setting.
     """
     if is_reference(name):
         return make_from(load_reference(name), name, seed, settings)
@@ -254,7 +254,8 @@ def make_benchmark(name: str, seed: int = 0, **settings: Any) -> Benchmark:
         return make_from(load_named(name), name, seed, settings)
     prefix, _, family = name.partition("/")
     entry = next(e for e in BENCHMARKS if e.name.partition("/")[0] == prefix)
-    return entry.make(*([family] if family else []), seed=seed, **settings)
+    make = partial(entry.make, family) if family else entry.make
+    return make_from(make, name, seed, settings)
 
 
 def check_benchmark_name(name: str) -> None:

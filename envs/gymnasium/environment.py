@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -50,7 +51,8 @@ class Recipe:
             ConfigError: If the environment has no horizon.
             TaskError: If an attribute isn't there or doesn't take its value.
         """
-        given = {**self.fixed, **{name: parameters[name] for name in self.arguments}}
+        own = {name: parameters[name] for name in self.arguments}
+        given = {**self.fixed, **copy.deepcopy(own)}
         if render_mode is not None:
             given["render_mode"] = render_mode
         return TaskEnv(self._bare(given), self, parameters)
@@ -93,8 +95,8 @@ class TaskEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     """An environment with a task in it.
 
     Attributes that the task sets are set anew before every reset, so that what an episode did to
-    them is forgotten. A flag ``is_success`` also appears as ``success``, the name that rollouts
-    read.
+    them is forgotten; the environment gets copies of the task's lists, which it may change. A flag
+    ``is_success`` also appears as ``success``, the name that rollouts read.
 
     Args:
         env: The environment, built with the task's constructor arguments.
@@ -107,8 +109,7 @@ class TaskEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         self.recipe = recipe
         self.parameters = parameters
         self._set_attributes()
-        if recipe.apply is not None:
-            recipe.apply(env, dict(parameters))
+        self._apply()
 
     def move_to(self, parameters: dict[str, Any]) -> bool:
         """Moves to the task with these parameters, if the environment needn't be built anew.
@@ -122,8 +123,7 @@ class TaskEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         if recipe.apply is not None and not recipe.reuse:
             return False
         self.parameters = parameters
-        if recipe.apply is not None:
-            recipe.apply(self.env, dict(parameters))
+        self._apply()
         return True
 
     def reset(
@@ -132,7 +132,7 @@ class TaskEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         """Starts an episode of the task."""
         self._set_attributes()
         own = {name: self.parameters[name] for name in self.recipe.options}
-        merged = {**(options or {}), **own}
+        merged = {**(options or {}), **copy.deepcopy(own)}
         return self.env.reset(seed=seed, options=merged or None)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
@@ -144,7 +144,11 @@ class TaskEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def _set_attributes(self) -> None:
         for path in self.recipe.attributes:
-            set_attribute(self.env, path, self.parameters[path])
+            set_attribute(self.env, path, copy.deepcopy(self.parameters[path]))
+
+    def _apply(self) -> None:
+        if self.recipe.apply is not None:
+            self.recipe.apply(self.env, copy.deepcopy(self.parameters))
 
 
 def set_attribute(env: Environment, path: str, value: Any) -> None:

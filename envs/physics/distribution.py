@@ -188,4 +188,7 @@ def _resolved(env: EnvMaker) -> EnvSpec | Callable[..., gymnasium.Env[Any, Any]]
 
 def name_of(env: EnvMaker) -> str:
     """What tasks and manifests call an environment."""
-    return env if isinstance(env, str) else f"{env.__module__}:{env.__qualname__}"
+    if isinstance(env, str):
+        return env
+    named = env if hasattr(env, "__qualname__") else type(env)
+    return f"{named.__module__}:{named.__qualname__}"

@@ -36,7 +36,8 @@ class Vary:
         held_out: Further ranges, apart from the one above, that only test tasks are drawn from.
 
     Raises:
-        ConfigError: If a range is empty or out of bounds, or a held-out one overlaps.
+        ConfigError: If a range is empty or out of bounds, a held-out one overlaps, or the quantity
+            can't be set or drawn so.
         UnknownNameError: If there is no such quantity.
     """
 
@@ -61,6 +62,11 @@ class Vary:
             if value not in get_args(choices):
                 allowed = ", ".join(get_args(choices))
                 raise ConfigError(f"{name}: got {value!r}; allowed: {allowed}.")
+        if self.quantity == "actuator_strength" and self.draw == "components":
+            raise ConfigError(
+                "draw: got 'components' for actuator_strength; allowed: each, together, as gain, "
+                "bias and limits of the force are scaled as one."
+            )
         least = 0.0 if quantity.positive or self.distribution == "log-uniform" else -inf
         for low, high in (self.range, *self.held_out):
             if not (isfinite(low) and isfinite(high) and low < high):
@@ -94,16 +100,19 @@ class Vary:
         """Names of what varies in a model.
 
         Raises:
-            ConfigError: If factors would change nothing, as all that is there is 0.
+            ConfigError: If factors would change nothing, as all that is there is 0, or a model
+                without gravity is to get some.
             UnknownNameError: If a pattern matches nothing; lists the nearest names.
         """
         patterns = (self.names,) if isinstance(self.names, str) else self.names
         matched = match_elements(model, self.quantity, patterns)
-        if self.kind == "absolute":
-            return matched
         changing = [
             name for name in matched if np.any(base_values(model, self.quantity, name) != 0)
         ]
+        if self.kind == "absolute":
+            if self.quantity == "gravity" and not changing:
+                raise ConfigError("gravity: the model has none, so it has no direction to set.")
+            return matched
         if not changing:
             raise ConfigError(
                 f"{self.quantity}: scale changes nothing, as it is 0 for {', '.join(matched)}; "

@@ -76,6 +76,12 @@ def test_settings_are_the_benchmarks_own_to_check():
         make_benchmark("ml1/reach-v3", max_episode_steps=501)
 
 
+@pytest.mark.parametrize("name", ["navigation", "bandits-5", "halfcheetah-dir"])
+def test_settings_that_a_benchmark_does_not_take_are_refused(name):
+    with pytest.raises(ConfigError, match=f"reward_version: got 'v1'; {name} takes no such"):
+        make_benchmark(name, reward_version="v1")
+
+
 @pytest.mark.parametrize("name", [*TOYS, "reacher-damping"])
 def test_a_small_benchmark_trains(name):
     benchmark = make_benchmark(name, max_episode_steps=4)

@@ -367,3 +367,47 @@ def test_a_task_that_changes_the_spaces_or_is_of_another_family_is_refused():
     for stranger in (Task("other", {"stride": 2}), Task(family.name, {"step": 2})):
         with pytest.raises(TaskError, match="task: got Task"):
             benchmark.train.make_env(stranger)
+
+
+class Drifting(Walker):
+    """Changes the lists that it is given."""
+
+    def __init__(self, path=()):
+        super().__init__()
+        self.path, self.goal, self.home = path, [0.0], [0.0]
+
+    def reset(self, *, seed=None, options=None):
+        self.way = options["way"]
+        self.seen = [list(values) for values in (self.path, self.goal, self.way, self.home)]
+        for values in (self.path, self.goal, self.way, self.home):
+            values[0] += 1
+        return super().reset(seed=seed)
+
+
+def take_home(env, parameters):
+    env.unwrapped.home = parameters["home"]
+
+
+def test_an_environment_that_changes_what_it_is_given_does_not_change_the_task():
+    values = OneOf([[0.5], [0.25]])
+    family = TaskFamily(
+        Drifting,
+        arguments={"path": values},
+        attributes={"goal": values},
+        options={"way": values},
+        parameters={"home": values},
+        apply=take_home,
+        reuse=True,
+        split=NoSplit(),
+        max_episode_steps=4,
+    )
+    task = Task(family.name, {name: [0.5] for name in ("path", "goal", "way", "home")})
+    tasks = family.benchmark().train
+    env = tasks.make_env(task)
+    for _ in range(2):
+        env.reset()
+    assert env.unwrapped.seen[1:3] == [[0.5], [0.5]]  # what a reset sets
+    assert tasks.retask(env, task)
+    env.reset()
+    assert env.unwrapped.seen[1:] == [[0.5], [0.5], [0.5]]
+    assert env.parameters == task.parameters

@@ -1,6 +1,7 @@
 import json
 import pickle
 import warnings
+from functools import partial
 
 import gymnasium
 import numpy as np
@@ -172,3 +173,11 @@ def test_bad_descriptions_are_refused(arguments, error, message):
 def test_tasks_without_physics_are_refused():
     with pytest.raises(TaskError, match="needs physics"):
         PhysicsTasks("Reacher-v5", [Task("Reacher-v5", {})])
+
+
+def test_whatever_builds_an_environment_has_a_name():
+    made = partial(gymnasium.make, "Reacher-v5")
+    benchmark = physics_benchmark(made, [Vary("body_mass", scale=(1, 2))], num_train_tasks=1)
+    assert benchmark.train.env_name == "functools:partial"
+    named = PhysicsTasks(ReacherEnv, benchmark.train.tasks, max_episode_steps=5)
+    assert named.env_name == "gymnasium.envs.mujoco.reacher_v5:ReacherEnv"

@@ -82,6 +82,10 @@ def test_both_held_out_ranges_are_drawn_from_by_their_width():
         ({"scale": (0, 2)}, "must be above 0"),
         ({"quantity": "gravity", "scale": (-1, 2)}, "must be at least 0"),
         ({"quantity": "gravity", "scale": (0, 2), "distribution": "log-uniform"}, "above 0"),
+        (
+            {"quantity": "actuator_strength", "scale": (1, 2), "draw": "components"},
+            "draw: got 'components' for actuator_strength; allowed: each, together",
+        ),
         ({}, "give either scale or absolute"),
         ({"scale": (1, 2), "absolute": (1, 2)}, "give either scale or absolute"),
         ({"quantity": "geom_size", "absolute": (1, 2)}, "geom_size: absolute isn't defined"),
@@ -110,3 +114,11 @@ def test_scaling_what_is_zero_is_refused_and_setting_it_is_not():
         Vary("dof_damping", "root*", scale=(1, 2)).elements(MODEL)
     assert Vary("dof_damping", scale=(1, 2)).elements(MODEL)[0] == "thigh_joint"
     assert len(Vary("dof_damping", "root*", absolute=(1, 2)).elements(MODEL)) == 3
+
+
+def test_gravity_is_not_set_where_there_is_none_to_take_the_direction_from():
+    weightless = gymnasium.make("Pusher-v5").unwrapped.model
+    assert not weightless.opt.gravity.any()
+    with pytest.raises(ConfigError, match="gravity: the model has none"):
+        Vary("gravity", absolute=(1, 2)).elements(weightless)
+    assert Vary("gravity", absolute=(1, 2)).elements(MODEL) == ["world"]
