@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import product
-from typing import Literal
+from typing import Literal, get_args
 
 from metarl.envs.metaworld import FAMILIES
 from metarl.envs.metaworld.engine import ParityReport, check_parity
@@ -67,13 +67,25 @@ def check_metaworld_parity(
         One check per family, source of actions and precision.
 
     Raises:
-        UnknownNameError: If there is no such family.
+        UnknownNameError: If there is no such family, source of actions or precision.
         ConfigError: If a number is out of range.
     """
     for family in families:
         if family not in FAMILIES:
             raise UnknownNameError("families", family, FAMILIES)
-    for name, value in (("num_goals", num_goals), ("episodes", episodes), ("steps", steps)):
+    for field, values, allowed in (
+        ("actions", actions, get_args(Actions)),
+        ("precisions", precisions, get_args(Precision)),
+    ):
+        for one in values:
+            if one not in allowed:
+                raise UnknownNameError(field, one, allowed)
+    for name, value in (
+        ("num_goals", num_goals),
+        ("episodes", episodes),
+        ("steps", steps),
+        ("num_workers", num_workers),
+    ):
         if value < 1:
             raise ConfigError(f"{name}: got {value}; must be at least 1.")
     if steps > 500:
