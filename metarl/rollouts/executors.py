@@ -37,6 +37,9 @@ MAX_EXCEPTIONS = 2
 DEFAULT_WORKER_TIMEOUT = 300.0
 """Seconds without a step after which a worker counts as hung."""
 
+MAX_WORKER_TIMEOUT = 1e6
+"""A limit that any operating system's clocks can hold."""
+
 AGAIN = "an environment raised %s: %s; its work is done once again in new environments"
 
 
@@ -125,8 +128,11 @@ class ProcessExecutor(Executor):
     ) -> None:
         if num_workers < 1:
             raise ConfigError(f"num_workers: got {num_workers}; must be at least 1.")
-        if not worker_timeout > 0:
-            raise ConfigError(f"worker_timeout: got {worker_timeout}; must be above 0.")
+        if not 0 < worker_timeout <= MAX_WORKER_TIMEOUT:
+            raise ConfigError(
+                f"worker_timeout: got {worker_timeout}; must be above 0, and at most "
+                f"{MAX_WORKER_TIMEOUT:g}."
+            )
         self._chunk_size = max(1, distribution.tasks_per_vec)
         self._timeout = worker_timeout
         try:

@@ -113,8 +113,9 @@ class Worker:
         if self._process.poll() is not None and not self.connection.poll():
             raise self._death()  # though a process that it started may hold its pipe open
         if self._is_hung():
-            self._process.send_signal(DUMP_SIGNAL)
-            self._vitals.traceback(wait_s=1.0)
+            if DUMP_SIGNAL is not None:
+                self._process.send_signal(DUMP_SIGNAL)
+                self._vitals.traceback(wait_s=1.0)
             raise self._death(hung=True)
         return None
 

@@ -17,8 +17,11 @@ _SIZE = mmap.PAGESIZE
 _TRACEBACK_BYTES = 2**16
 _BEAT = struct.Struct("qq")
 
-DUMP_SIGNAL = signal.SIGUSR1
-"""Makes a worker write down what it is doing, even where it is stuck inside C code."""
+DUMP_SIGNAL: int | None = getattr(signal, "SIGUSR1", None)
+"""Makes a worker write down what it is doing, even where it is stuck inside C code.
+
+None where there is no such signal, and so no worker, but rollouts in the process itself.
+"""
 
 
 class Vitals:
@@ -47,7 +50,8 @@ class Vitals:
         """From now on, the traceback of a crash or of ``DUMP_SIGNAL`` is kept here."""
         os.lseek(self.descriptor, _SIZE, os.SEEK_SET)
         faulthandler.enable(self.descriptor)
-        faulthandler.register(DUMP_SIGNAL, self.descriptor)
+        if DUMP_SIGNAL is not None:
+            faulthandler.register(DUMP_SIGNAL, self.descriptor)
 
     def traceback(self, wait_s: float = 0.0) -> str:
         """What has been kept, after at most ``wait_s`` seconds; empty if nothing has."""

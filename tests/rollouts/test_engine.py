@@ -166,6 +166,12 @@ def test_a_negative_number_of_workers_is_refused():
         RolloutEngine(StubTasks(), POLICY, num_workers=-1)
 
 
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("inf"), float("nan"), 1e30])
+def test_a_timeout_that_no_clock_can_hold_is_refused(seconds):
+    with pytest.raises(ConfigError, match=r"worker_timeout: got .*; must be above 0, and at most"):
+        RolloutEngine(StubTasks(), POLICY, num_workers=1, worker_timeout=seconds)
+
+
 def test_closing_may_happen_twice():
     distribution = StubTasks()
     engine = RolloutEngine(distribution, POLICY)
