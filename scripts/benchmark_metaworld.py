@@ -78,7 +78,7 @@ def measure(name: str, rounds: int, hidden: int) -> None:
         f"rollout engine, {CORES} workers": (CORES, rollout(parallel, tasks)),
         "SyncVectorEnv of plain metaworld": (1, partial(step_plain, sync)),
         f"AsyncVectorEnv, {PLAIN_ENVS} processes": (CORES, partial(step_plain, asynchronous)),
-        "two processes of SyncVectorEnv": (CORES, partial(step_halves, halves)),
+        "two processes of SyncVectorEnv": (min(2, CORES), partial(step_halves, halves)),
     }
     rates: dict[str, list[float]] = {label: [] for label in rows}
     for number in range(rounds + 1):
@@ -123,34 +123,40 @@ def report(
 
 def bare_loop(tasks: Sequence[Task]) -> Measure:
     """The physics alone: a data per world, random actions; only the two calls are timed."""
-    envs = [plain_env(task) for task in tasks]
-    worlds = []
-    for env in envs:
-        env.reset()
-        worlds += [(env.model, copy.copy(env.data)) for _ in range(EPISODES)]
-    low, high = envs[0].mocap_low, envs[0].mocap_high
+    worlds = physics_worlds(tasks)
     rng = np.random.default_rng(0)
     everything = int(mujoco.mjtState.mjSTATE_INTEGRATION)
-    starts = [np.empty(mujoco.mj_stateSize(model, everything)) for model, _ in worlds]
-    for (model, data), start in zip(worlds, starts, strict=True):
+    starts = [np.empty(mujoco.mj_stateSize(model, everything)) for model, *_ in worlds]
+    for (model, data, *_), start in zip(worlds, starts, strict=True):
         mujoco.mj_getState(model, data, start, everything)
 
     def run() -> float:
         spent = 0.0
-        for (model, data), start in zip(worlds, starts, strict=True):
+        for (model, data, *_), start in zip(worlds, starts, strict=True):
             mujoco.mj_setState(model, data, start, everything)
         for _ in range(HORIZON):
-            for _, data in worlds:
+            for _, data, low, high in worlds:
                 data.mocap_pos[:] = np.clip(data.mocap_pos + rng.uniform(-0.01, 0.01, 3), low, high)
                 data.ctrl[:] = rng.uniform(-1, 1) * np.array([1.0, -1.0])
             began = time.perf_counter()
-            for model, data in worlds:
+            for model, data, *_ in worlds:
                 mujoco.mj_step(model, data, 5)
                 mujoco.mj_forward(model, data)
             spent += time.perf_counter() - began
         return HORIZON * len(worlds) / spent
 
     return run
+
+
+def physics_worlds(tasks: Sequence[Task]) -> list[tuple[Any, Any, Any, Any]]:
+    """Model and data of each world, after a reset, and its family's bounds of the hand."""
+    worlds = []
+    for task in tasks:
+        env = plain_env(task)
+        env.reset()
+        bounds = env.mocap_low, env.mocap_high
+        worlds += [(env.model, copy.copy(env.data), *bounds) for _ in range(EPISODES)]
+    return worlds
 
 
 def engine(tasks: Sequence[Task]) -> Measure:
