@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from scipy import stats
 
 from metarl.evaluation.statistics import Estimate
@@ -30,8 +31,10 @@ def rate(
 
     Episodes of one task are alike (where task and policy are deterministic they are equal), and so
     are tasks of one run; ``n_eff`` counts them for what they are worth, never for more than they
-    are. Where all episodes end alike no variance shows, and each task counts as one. Families are
-    given and tasks drawn from them; as one binomial, the strata's variance is never understated.
+    are. Where the episodes of every task end alike they are equal, and count as one; where runs too
+    end alike and families always or never succeed, no variance shows, and each task counts as one,
+    as does a single task. Families are given and tasks drawn from them; as one binomial, the
+    strata's variance is never understated.
 
     Where tasks are fixed, variance is that between runs alone, and where no run differs from
     another each run counts as one.
@@ -51,7 +54,10 @@ def rate(
     if point in (0.0, 1.0) or (fixed and found.variance == 0.0):
         effective = alike
     else:
-        episodes = scores.size * num_episodes
+        equal = bool(np.isin(scores, (0.0, 1.0)).all())  # each task's episodes, that is
+        episodes = scores.size if equal else scores.size * num_episodes
+        if scores.size == 1 or (equal and found.variance == 0.0):
+            episodes = scores.shape[1]
         effective = float(episodes)
         if found.variance > 0.0:
             effective = min(effective, point * (1 - point) / found.variance)

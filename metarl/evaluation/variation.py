@@ -14,6 +14,9 @@ from metarl.errors import ConfigError
 
 Scores: TypeAlias = npt.NDArray[np.float64]
 
+ROUNDING = 1e-12
+"""Means that differ by less than this share of the largest score differ by rounding alone."""
+
 
 @dataclass(frozen=True)
 class Variation:
@@ -21,7 +24,7 @@ class Variation:
 
     Attributes:
         variance: Unbiased estimate of the mean's variance, runs and tasks together.
-        shrunken: What the bootstrap sees of it, ``(n - 1) / n`` of each part.
+        shrunken: The same with each part shrunk to ``(n - 1) / n``, as the bootstrap shrinks it.
         degrees_of_freedom: Satterthwaite's.
     """
 
@@ -34,22 +37,25 @@ def variation(scores: Sequence[Scores], strata: Sequence[npt.NDArray[np.intp]]) 
     """Variance of the mean (of one matrix), or of the difference of means (of two).
 
     The parts of runs and of tasks are added, each with the residual variation in it: it is counted
-    twice, which errs on the side of a wider interval.
+    twice. The pigeonhole bootstrap itself counts it three times (Owen 2007), so that stretching its
+    interval by ``variance / shrunken`` corrects each part for its few units but leaves the residual
+    overstated. Both err on the side of a wider interval.
 
     Args:
         scores: One or two matrices ``[R, T]``.
         strata: Column numbers of each family; none where tasks are fixed, not drawn.
     """
     parts: list[tuple[float, int, int]] = []  # variance, degrees of freedom, units
+    rounding = ROUNDING * max(float(np.abs(part).max()) for part in scores)
     for part in scores:
         if len(part) > 1:
             by_run = part.mean(axis=1)
-            parts.append((float(by_run.var(ddof=1)) / len(part), len(part) - 1, len(part)))
+            parts.append((_variance(by_run, rounding) / len(part), len(part) - 1, len(part)))
     by_task = scores[0].mean(axis=0) - (scores[1].mean(axis=0) if len(scores) > 1 else 0.0)
     total = len(by_task)
     for columns in strata:
         if (size := len(columns)) > 1:
-            own = float(by_task[columns].var(ddof=1)) * size / total**2
+            own = _variance(by_task[columns], rounding) * size / total**2
             parts.append((own, size - 1, size))
     variance = sum(own for own, _, _ in parts)
     if variance == 0.0:
@@ -58,6 +64,11 @@ def variation(scores: Sequence[Scores], strata: Sequence[npt.NDArray[np.intp]]) 
     squares = sum(own**2 / freedom for own, freedom, _ in parts)
     shrunken = sum(own * freedom / units for own, freedom, units in parts)
     return Variation(variance, shrunken, max(1.0, variance**2 / squares))
+
+
+def _variance(values: Scores, rounding: float) -> float:
+    """Unbiased variance; exactly 0 where values differ by rounding alone."""
+    return 0.0 if np.ptp(values) <= rounding else float(values.var(ddof=1))
 
 
 def stretch_factor(scores: Sequence[Scores], strata: Sequence[npt.NDArray[np.intp]]) -> float:

@@ -45,6 +45,17 @@ def test_the_interval_covers_the_truth_where_a_tasks_episodes_are_equal(
     assert covered(draw, probability, num_episodes) >= 0.93
 
 
+@pytest.mark.parametrize("num_episodes", [1, 3, 100])
+def test_the_interval_covers_the_truth_where_families_mostly_agree(num_episodes):
+    """Two tasks of each: the chance is 0.29 that one family does and the other doesn't at all."""
+    probabilities = np.array([[0.9, 0.9, 0.4, 0.4]])
+
+    def draw(rng):
+        return (rng.random((1, 4)) < probabilities).astype(float)
+
+    assert covered(draw, 0.65, num_episodes, list("aabb")) >= 0.93
+
+
 @pytest.mark.parametrize("num_runs", [3, 5, 10])
 def test_the_interval_covers_the_truth_where_runs_differ(num_runs):
     """Rates of 0.1 to 0.9, drawn anew for every run; their mean is 0.5."""
@@ -72,11 +83,32 @@ def test_independent_episodes_count_for_no_more_than_they_are():
     assert high < found.high < high + 0.02
 
 
-def test_equal_episodes_of_a_task_count_as_one():
-    scores = np.repeat([0.0, 1.0], [15, 5])[None]
-    once, often = rate(scores, 1), rate(scores, 100)
-    assert often.low == pytest.approx(once.low, abs=0.02)
-    assert often.high == pytest.approx(once.high, abs=0.02)
+@pytest.mark.parametrize(
+    ("scores", "families"),
+    [
+        (np.repeat([0.0, 1.0], [15, 5])[None], None),
+        (np.array([[1.0, 1.0, 0.0, 0.0]]), list("aabb")),
+        (np.repeat([1.0, 0.0, 0.0, 0.0, 0.0], 50)[None], [i // 50 for i in range(250)]),
+        (np.random.default_rng(0).integers(2, size=(3, 12)).astype(float), None),
+    ],
+    ids=["one family", "two families", "as in ML10", "three runs"],
+)
+def test_equal_episodes_of_a_task_count_as_one(scores, families):
+    once = rate(scores, 1, families)
+    assert rate(scores, 3, families) == rate(scores, 100, families) == once
+
+
+@pytest.mark.parametrize("num_families", [2, 4, 5])
+def test_runs_that_agree_on_families_that_do_or_do_not_count_their_tasks_once(num_families):
+    """Whether their rate is exact in binary or not."""
+    flags = np.repeat(np.arange(num_families) == 0, 40).astype(float)
+    families = [i // 40 for i in range(40 * num_families)]
+    alone, three = rate(flags[None], 1, families), rate(np.stack([flags] * 3), 1, families)
+    assert three.ends == pytest.approx(alone.ends, abs=1e-9)
+
+
+def test_a_single_task_counts_as_one_however_many_its_episodes():
+    assert rate(np.array([[0.5]]), 100).ends == clopper_pearson(0.5, 1.0)
 
 
 def test_no_success_at_all_leaves_room_for_some():
@@ -90,6 +122,8 @@ def test_fixed_tasks_without_variation_between_runs_count_each_run_as_one():
     found = rate(np.array([[1.0, 0.0]] * 3), 20, tasks="fixed")
     assert (found.low, found.high) == clopper_pearson(0.5, 3.0)
     assert rate(np.zeros((3, 2)), 20, tasks="fixed").high == clopper_pearson(0.0, 3.0)[1]
+    inexact = rate(np.array([[0.1, 0.0]] * 3), 20, tasks="fixed")
+    assert inexact.ends == clopper_pearson(inexact.mean, 3.0)
 
 
 def test_fixed_tasks_add_no_variation_of_their_own():

@@ -26,6 +26,16 @@ def test_variation_adds_runs_and_families():
     assert found.shrunken == pytest.approx(parts[0] * 3 / 4 + (parts[1] + parts[2]) * 2 / 3)
 
 
+@pytest.mark.parametrize("rows", [[[0.1, 0.0]] * 3, [[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]])
+def test_differences_by_rounding_are_no_variation(rows):
+    """Means of equal runs differ from their own mean, or from each other, in their last bits."""
+    matrix = np.array(rows)
+    assert matrix.mean(axis=1).var() > 0
+    assert variation([matrix], []).variance == 0.0
+    matrix[0, 0] += 1e-6
+    assert variation([matrix], []).variance > 0.0
+
+
 def test_without_strata_runs_alone_vary():
     """Tasks that are fixed add nothing, however different they are."""
     matrix = RNG.normal(size=(4, 1)) + np.array([[0.0, 100.0]])
