@@ -12,7 +12,7 @@ from metarl.cli.loading import Split, load_evaluation
 from metarl.cli.output import OUT, say
 from metarl.evaluation.comparison import compare
 from metarl.evaluation.figures import comparison_figure
-from metarl.evaluation.sampling import fixed_tasks_note
+from metarl.evaluation.sampling import Over, fixed_tasks_note, intervals_over, single_runs_note
 from metarl.evaluation.tables import comparison_table
 from metarl.storage import write_file, write_json
 
@@ -48,6 +48,12 @@ def compare_runs(
     shown = "" if comparison.over == "nothing" else " [95 % interval]"
     OUT.print(f"means over {runs}{shown}; differences task by task", style="dim")
     if note := fixed_tasks_note([comparison.over]):
+        say(note)
+    kinds: dict[str, Over] = {
+        label: intervals_over(method)
+        for label, method in zip(comparison.labels, (first, second), strict=True)
+    }
+    if note := single_runs_note(kinds):
         say(note)
     folder = output or a / "evaluation" / split / f"against-{b.name}"
     write_json(folder / "comparison.json", asdict(comparison))

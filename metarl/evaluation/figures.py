@@ -66,14 +66,23 @@ def adaptation_figure(evaluations: Mapping[str, Sequence[Evaluation]], kind: str
         axes[0].legend(frameon=False)
     header = first[0].header
     runs = "" if len(first) == 1 else f"{len(first)} runs x "
-    kinds: list[Over] = [intervals_over(runs) for runs in evaluations.values()]
-    drawn: list[Over] = [kind for kind in kinds if kind != "nothing"] or kinds
     _title(
         figure,
-        f"{header.benchmark}: {runs}{len(header.tasks)} tasks, {intervals_named(drawn[0])}",
+        f"{header.benchmark}: {runs}{len(header.tasks)} tasks, {_intervals_drawn(evaluations)}",
         len(names),
     )
     return picture(figure, kind)
+
+
+def _intervals_drawn(evaluations: Mapping[str, Sequence[Evaluation]]) -> str:
+    """What the bands are over; the curves whose bands are over something else by name."""
+    kinds: dict[str, Over] = {label: intervals_over(runs) for label, runs in evaluations.items()}
+    drawn: dict[str, Over] = {
+        label: kind for label, kind in kinds.items() if kind != "nothing"
+    } or kinds
+    first = next(iter(drawn.values()))
+    others = [f"{label}: {kind}" for label, kind in drawn.items() if kind != first]
+    return intervals_named(first) + (f" ({', '.join(others)})" if others else "")
 
 
 def comparison_figure(comparison: Comparison, kind: str = "png") -> bytes:
@@ -110,7 +119,7 @@ def comparison_figure(comparison: Comparison, kind: str = "png") -> bytes:
         axis.set_xlabel("adaptation steps")
         axis.set_ylabel(f"difference in {label}")
         axis.set_xticks([line.adaptation_step for line in lines])
-    around = "" if comparison.over == "nothing" else " with 95 % interval"
+    around = "" if comparison.over == "nothing" else f" with 95 % interval over {comparison.over}"
     benchmark = comparison.header["benchmark"]
     _title(figure, f"{benchmark}: {first} less {second}, task by task; mean{around}", len(names))
     return picture(figure, kind)

@@ -9,11 +9,15 @@ evaluated on), none could have been drawn instead: they are fixed, as strata are
 * with a single run, the episodes of each task, where several are counted. Such an interval speaks
   of this one trained network, adapted to this one experience;
 * with a single run and one episode per task, nothing that could be seen: there is no interval.
+
+Two methods are compared over runs only if both have several. Beside a single run nothing is known
+of how its seeds vary, so the other's runs are held fixed too: the interval of the difference is
+over tasks alone, and speaks of these trained networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
@@ -54,7 +58,7 @@ def intervals_over(*methods: Sequence[Evaluation]) -> Over:
     """
     runs = [len(method) for method in methods]
     if not all(one.header.exhaustive for method in methods for one in method):
-        return "tasks" if max(runs) == 1 else "runs and tasks"
+        return "tasks" if min(runs) == 1 else "runs and tasks"
     if min(runs) > 1:
         return "runs"
     episodes = min(one.protocol.evaluation_episodes for method in methods for one in method)
@@ -64,6 +68,24 @@ def intervals_over(*methods: Sequence[Evaluation]) -> Over:
 def intervals_named(over: Over) -> str:
     """The intervals in a few words."""
     return "no intervals" if over == "nothing" else f"95 % intervals over {over}"
+
+
+def single_runs_note(kinds: Mapping[str, Over]) -> str:
+    """Which methods' single runs leave seeds out of their intervals, as a sentence.
+
+    Args:
+        kinds: What the intervals of each method are over, by its label.
+
+    Returns:
+        Empty where all methods are alike.
+    """
+    single = [label for label, kind in kinds.items() if kind == "tasks"]
+    if not single or "runs and tasks" not in kinds.values():
+        return ""
+    return (
+        f"Intervals of a single run ({', '.join(single)}) are over tasks alone, and so are those "
+        "of differences from it: they say nothing of seeds that were not run."
+    )
 
 
 def fixed_tasks_note(kinds: Iterable[Over]) -> str:
@@ -165,9 +187,15 @@ class Sampling:
         means = [own.means for own in scores]
         if self.over == "nothing" or (of_runs and self.over == "episodes"):
             return statistic(*means), None, None
+        bounded = np.isfinite(bounds).all()
+        if self.over == "tasks" and means[0].shape[1] == 1 and not bounded:
+            # A single task tells nothing of others; only what has bounds can't be anywhere.
+            return statistic(*means), None, None
         families: Sequence[str] | None = self.families
         resampling = Resampling()
-        if self.over == "runs":
+        if self.over == "tasks":
+            resampling = Resampling(runs="fixed")
+        elif self.over == "runs":
             resampling = Resampling(tasks="fixed")
         elif self.over == "episodes":
             # Tasks are the strata, episodes are drawn within them. Several runs beside a single one

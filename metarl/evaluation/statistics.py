@@ -41,6 +41,9 @@ from metarl.evaluation.variation import Scores, strata_of, stretch_factor
 Statistic: TypeAlias = Callable[..., npt.NDArray[np.float64]]
 
 NUM_RESAMPLES = 5000
+_ALIKE = 1e-9
+"""Resamples that differ by less than this share of a statistic's range differ by rounding alone."""
+
 _CHUNK_ENTRIES = 4_000_000  # of resampled scores held at once: 32 MB
 
 
@@ -74,7 +77,7 @@ class Resampling:
 
     Attributes:
         runs: ``"together"``: whole runs, with all their tasks; ``"per_task"``: the runs of each
-            task by themselves; ``"fixed"``: none.
+            task by themselves; ``"fixed"``: none, so that the interval is that of these runs.
         tasks: ``"sampled"`` within their families, or ``"fixed"``.
         stretch: Whether to widen the interval for few runs and tasks.
     """
@@ -202,11 +205,11 @@ def interval(
     resampled = np.concatenate(values)
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
     if resampling.stretch:
-        factor = stretch_factor(scores, strata)
+        factor = stretch_factor(_varying(scores, resampling), strata)
         low, high = point - factor * (point - low), point + factor * (high - point)
         if np.isfinite(bounds).all():
             unseen = 1.0 - 0.025 ** (1.0 / units)
-            alike = np.ptp(resampled, axis=0) == 0
+            alike = np.ptp(resampled, axis=0) <= _ALIKE * (bounds[1] - bounds[0])
             low = np.where(alike, point + unseen * (bounds[0] - point), low)
             high = np.where(alike, point + unseen * (bounds[1] - point), high)
     return point, np.clip(low, *bounds), np.clip(high, *bounds)
@@ -220,6 +223,13 @@ def _strata(scores: Sequence[Scores], families: Sequence[str] | None) -> list[np
                 "[runs, tasks], not empty, with the same tasks."
             )
     return strata_of(scores[0].shape[1], families)
+
+
+def _varying(scores: Sequence[Scores], resampling: Resampling) -> Sequence[Scores]:
+    """Scores without the variation between runs where these are fixed."""
+    if resampling.runs != "fixed":
+        return scores
+    return [part.mean(axis=0, keepdims=True) for part in scores]
 
 
 def _resample(

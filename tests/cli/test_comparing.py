@@ -32,7 +32,7 @@ def test_two_runs_are_compared_and_drawn(evaluated, tmp_path, capsys):
         assert found["per_task"] == list(line.per_task)
 
 
-def test_further_seeds_are_put_together(evaluated, tmp_path):
+def test_further_seeds_are_put_together(evaluated, tmp_path, capsys):
     runs = [train(tmp_path / f"run{seed}", "--seed", seed) for seed in (1, 2)]
     for run in runs:
         evaluate(run)
@@ -42,6 +42,8 @@ def test_further_seeds_are_put_together(evaluated, tmp_path):
     line = json.loads((output / "comparison.json").read_text())["lines"][0]
     means = [Evaluation.load(run / "evaluation" / "test").summary()[0] for run in runs]
     assert line["a"]["mean"] == pytest.approx(np.mean([m.episode_return.mean for m in means]))
+    single = f"Intervals of a single run ({evaluated.name}) are over tasks alone"
+    assert single in capsys.readouterr().out
 
 
 def test_a_run_that_is_not_evaluated_is_refused(evaluated, trained, refused):

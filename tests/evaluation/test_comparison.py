@@ -56,6 +56,28 @@ def test_a_run_is_no_better_than_itself():
     assert not line.decided
 
 
+def test_a_single_task_of_single_runs_decides_nothing():
+    comparison = compare([made_up([[[3.0]]], [[[True]]])], [made_up([[[1.0]]], [[[False]]])])
+    returns, success = (comparison.line(f, 0) for f in ("episode_return", "success_final"))
+    assert (returns.difference.mean, returns.difference.ends) == (2.0, None)
+    assert success.difference.ends == pytest.approx((-0.95, 1.0))
+    assert not returns.decided
+    assert not success.decided
+
+
+def test_beside_a_single_run_differences_are_over_tasks_and_each_methods_own_over_what_varies():
+    several, single = runs(BETTER), runs(WORSE[:1])
+    comparison = compare(several, single)
+    assert comparison.over == "tasks"
+    line = comparison.line("episode_return", 1)
+    assert line.a == compare(several, several).line("episode_return", 1).a
+    x, y = BETTER[:, :, 1, 0].mean(axis=0, keepdims=True), WORSE[:1, :, 1, 0]
+    families = ["made, up"] * 12
+    assert line.difference.ends == pytest.approx(
+        estimate(mean_difference, x, y, families=families).ends
+    )
+
+
 def test_equal_success_of_few_tasks_decides_little():
     success = np.zeros((1, 12, 1, 1), dtype=bool)
     both = runs(np.zeros((1, 12, 1, 1)), success)

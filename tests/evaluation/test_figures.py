@@ -101,6 +101,15 @@ def test_runs_of_several_seeds_are_one_curve():
     assert "made-up: 2 runs x 4 tasks, 95 % intervals over runs and tasks" in words
 
 
+def test_a_curve_whose_band_is_over_something_else_is_named():
+    curves = {"MAML": evaluation() + evaluation(2.0), "control": evaluation()}
+    words = " ".join(texts(adaptation_figure(curves, "svg")).split())
+    assert "95 % intervals over runs and tasks (control: tasks)" in words
+    assert "task by task; mean with 95 % interval over tasks" in " ".join(
+        texts(comparison_figure(compare(*curves.values()), "svg")).split()
+    )
+
+
 def test_a_shorter_evaluation_is_drawn_beside_longer_ones():
     oracle = [made_up(np.full((4, 1, 1), 9.0), np.ones((4, 1, 1), dtype=bool))]
     words = texts(adaptation_figure({"MAML": evaluation(), "expert": oracle}, "svg"))

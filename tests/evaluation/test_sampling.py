@@ -9,8 +9,10 @@ from metarl.evaluation.sampling import (
     fixed_tasks_note,
     intervals_named,
     intervals_over,
+    single_runs_note,
 )
 from metarl.evaluation.statistics import (
+    Estimate,
     interquartile_mean,
     mean,
     mean_difference,
@@ -40,7 +42,9 @@ def runs(count: int, episodes: int = 1, *, exhaustive: bool = True):
     [
         ([runs(1, exhaustive=False)], "tasks"),
         ([runs(3, exhaustive=False)], "runs and tasks"),
-        ([runs(1, exhaustive=False), runs(2, exhaustive=False)], "runs and tasks"),
+        ([runs(3, exhaustive=False), runs(2, exhaustive=False)], "runs and tasks"),
+        ([runs(1, exhaustive=False), runs(2, exhaustive=False)], "tasks"),
+        ([runs(3, exhaustive=False), runs(1, exhaustive=False)], "tasks"),
         ([runs(3)], "runs"),
         ([runs(3, 20), runs(2, 20)], "runs"),
         ([runs(1, 20)], "episodes"),
@@ -97,6 +101,42 @@ def test_the_interval_of_a_difference_covers_none(over):
         found = sampling.estimate(mean_difference, draw(), draw())
         hits += found.low <= 0.0 <= found.high
     assert hits >= 0.92 * 200
+
+
+@pytest.mark.parametrize("num_runs", [1, 3, 10])
+def test_beside_a_single_run_the_interval_covers_the_difference_of_these_networks(num_runs):
+    """Seeds differ by far more than a mean over tasks tells; the interval doesn't speak of them."""
+    rng, hits, widths = np.random.default_rng(0), 0, []
+    for _ in range(200):
+        levels = [10 * rng.normal(size=(count, 1)) for count in (num_runs, 1)]
+        task = rng.normal(size=(1, 20))
+        drawn = [level + task + rng.normal(size=(len(level), 20)) for level in levels]
+        _, low, high = Sampling("tasks", ["a"] * 20).interval(
+            mean_difference, *(scores(own[..., None]) for own in drawn), num_resamples=1000
+        )
+        hits += low <= levels[0].mean() - levels[1].mean() <= high
+        widths.append(high - low)
+    assert hits >= 0.92 * 200
+    assert np.median(widths) < 1.5  # of several seeds that differ so: some 10
+
+
+def test_runs_that_are_fixed_stay_what_a_statistic_counts():
+    """Two of three runs are better than the single one: their mean, which is worse, isn't asked."""
+    three = scores(np.array([1.0, 1.0, -9.0])[:, None, None] * np.ones((3, 8, 1)))
+    found = Sampling("tasks", ["a"] * 8).estimate(
+        probability_of_improvement, three, scores(np.zeros((1, 8, 1))), of_runs=True
+    )
+    assert (found.mean, *found.ends) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
+
+
+@pytest.mark.parametrize("num_runs", [1, 3])
+def test_of_a_single_task_there_is_no_interval_beyond_what_bounds_tell(num_runs):
+    own, other = scores(np.full((num_runs, 1, 20), 5.0)), scores(np.zeros((1, 1, 20)))
+    sampling = Sampling("tasks", ["a"])
+    assert sampling.estimate(mean, other) == Estimate(0.0)
+    assert sampling.estimate(mean_difference, own, other) == Estimate(5.0)
+    low, high = sampling.estimate(mean, other, bounds=(0.0, 1.0)).ends
+    assert (low, high) == pytest.approx((0.0, 0.975))
 
 
 @pytest.mark.parametrize("probabilities", [(0.1, 0.1), (0.5, 0.5), (0.05, 0.95)])
@@ -170,6 +210,10 @@ def test_words_say_what_is_there_and_why():
     assert intervals_named("runs and tasks") == "95 % intervals over runs and tasks"
     assert intervals_named("nothing") == "no intervals"
     assert fixed_tasks_note(["tasks", "runs and tasks"]) == ""
+    kinds = {"MAML": "runs and tasks", "control": "tasks", "expert": "tasks"}
+    assert single_runs_note(kinds).startswith("Intervals of a single run (control, expert) are ov")
+    assert single_runs_note({"MAML": "tasks", "control": "tasks"}) == ""
+    assert single_runs_note({"MAML": "runs", "control": "nothing"}) == ""
     note = fixed_tasks_note(["nothing", "runs", "nothing"])
     assert note == (
         "These tasks are all there are, so they are no sample: intervals are over training seeds; "

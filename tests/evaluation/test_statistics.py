@@ -166,6 +166,21 @@ def test_bounded_scores_without_variation_still_get_an_interval():
     assert estimate(mean, same) == Estimate(0.5, 0.5, 0.5)
 
 
+def test_bounded_differences_that_vary_by_rounding_alone_are_alike():
+    y = np.random.default_rng(0).integers(10, size=(1, 20)) / 10
+    found = estimate(mean_difference, y + 0.1, y, bounds=(-1.0, 1.0))
+    unseen = 1 - 0.025 ** (1 / 20)
+    assert found.ends == pytest.approx((0.1 - 1.1 * unseen, 0.1 + 0.9 * unseen))
+
+
+def test_fixed_runs_leave_tasks_to_vary():
+    """Three runs far apart count as their mean does."""
+    tasks = np.random.default_rng(0).normal(size=(1, 20))
+    matrix = np.array([[-100.0], [0.0], [100.0]]) + tasks
+    found = estimate(mean, matrix, resampling=Resampling(runs="fixed"))
+    assert found.ends == pytest.approx(estimate(mean, tasks).ends)
+
+
 def test_fixed_tasks_leave_runs_to_vary():
     """Two tasks of very different level, as alike in every run as a run is to itself."""
     matrix = np.array([[0.0], [1.0], [2.0], [3.0]]) + np.array([[-100.0, 100.0]])

@@ -15,7 +15,7 @@ from metarl.evaluation.cards.tables import (
     upstream_table,
     worth_table,
 )
-from metarl.evaluation.sampling import Over, fixed_tasks_note
+from metarl.evaluation.sampling import Over, fixed_tasks_note, single_runs_note
 from metarl.evaluation.tables import count
 
 
@@ -117,7 +117,10 @@ def intervals_sentence(data: Mapping[str, Any]) -> str:
     """What a card's intervals are over, or why there are none."""
     if "intervals" in data:
         return str(data["intervals"])
-    kinds: set[Over] = {content["intervals_over"] for content in data["variants"].values()}
+    by_label: dict[str, Over] = {
+        label: content["intervals_over"] for label, content in data["variants"].items()
+    }
+    kinds = set(by_label.values())
     made = (
         "Rates: Korn and Graubard's; returns and differences: stratified bootstrap, stretched for"
     )
@@ -132,7 +135,8 @@ def intervals_sentence(data: Mapping[str, Any]) -> str:
         if "runs and tasks" in kinds
         else "over tasks; they say nothing of seeds that were not run"
     )
-    return f"Intervals: 95 %, {over}. {made} few seeds and tasks."
+    mixed = single_runs_note(by_label)
+    return f"Intervals: 95 %, {over}. {f'{mixed} ' if mixed else ''}{made} few seeds and tasks."
 
 
 def training_sentence(data: Mapping[str, Any]) -> str:

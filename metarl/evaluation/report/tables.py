@@ -10,7 +10,13 @@ from metarl.evaluation.report.content import Group, Method
 from metarl.evaluation.report.curves import gains_of
 from metarl.evaluation.report.goals import place_of
 from metarl.evaluation.report.names import FIELDS, after, display
-from metarl.evaluation.sampling import fixed_tasks_note, intervals_over
+from metarl.evaluation.sampling import (
+    Over,
+    fixed_tasks_note,
+    intervals_named,
+    intervals_over,
+    single_runs_note,
+)
 from metarl.evaluation.statistics import Estimate
 from metarl.evaluation.summary import StepSummary, score_matrix, summarise
 from metarl.evaluation.tables import FIELD_NAMES, number, percent
@@ -96,8 +102,12 @@ def _means_over(group: Group) -> str:
     """What means are over, and their intervals."""
     runs = max(len(method.evaluations) for method in group.methods)
     means = "tasks" if runs == 1 else "runs and tasks"
-    note = fixed_tasks_note(intervals_over(method.evaluations) for method in group.methods)
-    return f"Means over {means}. {note}" if note else f"Means over {means} with 95 % intervals."
+    kinds: dict[str, Over] = {
+        display(method.label): intervals_over(method.evaluations) for method in group.methods
+    }
+    if note := fixed_tasks_note(kinds.values()):
+        return f"Means over {means}. {note}"
+    return " ".join([f"Means over {means} with 95 % intervals.", single_runs_note(kinds)]).strip()
 
 
 def tiles(method: Method) -> list[Tile]:
@@ -166,7 +176,8 @@ def worth_table(method: Method, control: Method) -> Table:
         if line.field == name
     ]
     columns = ("quantity", "steps", ours, theirs, "difference", f"P({ours} better)", "verdict")
-    intervals = "no intervals" if comparison.over == "nothing" else "with 95 % intervals"
+    named = intervals_named(comparison.over)
+    intervals = named if comparison.over == "nothing" else f"with {named}"
     caption = f"{ours} against {theirs}, task by task, {intervals}."
     return Table(caption, columns, rows, text_columns=("verdict",))
 

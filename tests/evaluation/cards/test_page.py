@@ -55,6 +55,12 @@ def test_one_seed_says_that_it_says_nothing_of_others():
     assert "Training: none." in page
 
 
+def test_a_single_run_beside_several_is_named():
+    page = card_markdown(card_json(card()))
+    assert "families given. Intervals of a single run (expert) are over tasks alone, and so" in page
+    assert "a single run" not in card_markdown(card_json(card({"MAML": MAML})))
+
+
 def test_a_family_without_success_has_no_table_of_it():
     plain = CardEntry([made_up(np.arange(10.0).reshape(5, 2, 1))], [0])
     page = card_markdown(card_json(card({"MAML": plain})))

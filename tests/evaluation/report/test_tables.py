@@ -82,6 +82,14 @@ def test_several_runs_are_averaged() -> None:
     assert "2 runs" in table.caption
 
 
+def test_a_single_run_beside_several_is_named() -> None:
+    both = Method("MAML", [IMPROVING, FLAT], [facts(), facts()])
+    caption = summary_table(Group([both, PRETRAINED])).caption
+    assert "Intervals of a single run (pretrained, no meta-learning) are over tasks" in caption
+    assert worth_table(both, PRETRAINED).caption.endswith("with 95 % intervals over tasks.")
+    assert worth_table(both, both).caption.endswith("with 95 % intervals over runs and tasks.")
+
+
 def test_tasks_that_are_all_there_are_give_one_run_no_interval() -> None:
     alone = evaluation([[-9, -8, -7, -6], [-3, -4, -8, -2]], exhaustive=True)
     own, control = Method("MAML", [alone], [facts()]), Method("pretrained", [alone])
