@@ -48,6 +48,31 @@ def test_adaptation_sees_sampled_actions_and_as_many_episodes_as_asked():
         assert noise.std().item() == pytest.approx(1.0, abs=0.2)
 
 
+class LearningNothing(StubAgent):
+    """Sees its support sets and stays as it is, so that equal draws would give equal returns."""
+
+    def adapt_step(self, policy, support):
+        super().adapt_step(policy, support)
+        return self._policy(self.params, policy.num_steps + 1)
+
+
+def test_no_episodes_share_their_randomness():
+    """Neither counted ones with those that were learnt from, nor any of different steps."""
+    agent = LearningNothing(echo_tasks(noise=1.0))
+    evaluation = evaluate(
+        *(agent, None, None),
+        num_adaptation_steps=2,
+        adaptation_episodes=6,
+        evaluation_episodes=6,
+        evaluation_actions="sampled",
+    )
+    learnt = [support.rewards.sum(dim=-1).numpy().ravel() for support in agent.supports]
+    counted = [evaluation.values("episode_return", step).ravel() for step in range(3)]
+    returns = np.round(np.concatenate([*learnt, *counted]), 4)
+    assert returns.shape == (2 * 3 * 6 + 3 * 3 * 6,)
+    assert len(np.unique(returns)) == len(returns)
+
+
 def test_the_agent_is_left_as_it_was():
     agent = StubAgent(echo_tasks())
     before = {name: value.clone() for name, value in agent.params.items()}
