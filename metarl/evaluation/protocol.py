@@ -64,11 +64,12 @@ class EvaluationProtocol(Config):
             name: ``"metaworld"``: that of ``metaworld.evaluation`` (10 adaptation episodes, one
                 step, 3 evaluation episodes), over all test goals and without its early end;
                 ``"finn2017"``: 40 tasks, 20 episodes with sampled actions before each of 3 steps
-                and after the last, as in Finn et al.'s own half-cheetah evaluation (40 episodes on
-                the 2-D point: ``adaptation_episodes=40, evaluation_episodes=40``; they halve the
-                rate after the first step, which is an agent's setting:
-                ``MAMLConfig.later_step_scale``, 0.5 by default; unlike theirs, what is counted is
-                not what the next step learns from); ``"quick"``: 10 tasks, 1 step from 5 episodes.
+                and after the last, as in the published test script of Finn et al.'s half-cheetah
+                (their paper says 40 episodes, which is also what the 2-D point has:
+                ``adaptation_episodes=40, evaluation_episodes=40``; they halve the rate after the
+                first step, which is an agent's setting: ``MAMLConfig.later_step_scale``, 0.5 by
+                default; unlike theirs, what is counted is not what the next step learns from);
+                ``"quick"``: 10 tasks, 1 step from 5 episodes.
             **settings: Fields that replace the preset's.
 
         Raises:
