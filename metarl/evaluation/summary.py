@@ -104,17 +104,28 @@ def check_comparable(evaluations: Sequence[Evaluation]) -> None:
     if not evaluations:
         raise EvaluationError("evaluations: got none; needs at least one.")
     first = evaluations[0]
+    check_same_tasks(evaluations)
     for other in evaluations[1:]:
-        if other.header.manifest != first.header.manifest or other.tasks != first.tasks:
-            raise ManifestMismatchError(
-                f"evaluations are of different tasks: {_name(first)} and {_name(other)}"
-            )
         ours, theirs = _conditions(first), _conditions(other)
         differing = [name for name, value in ours.items() if theirs[name] != value]
         if differing:
             raise EvaluationError(
                 "evaluations differ in protocol: "
                 + "; ".join(f"{name}: {ours[name]!r} and {theirs[name]!r}" for name in differing)
+            )
+
+
+def check_same_tasks(evaluations: Sequence[Evaluation]) -> None:
+    """Checks that evaluations are of the same tasks, whatever their protocol.
+
+    Raises:
+        ManifestMismatchError: If they differ in benchmark or tasks.
+    """
+    first = evaluations[0]
+    for other in evaluations[1:]:
+        if other.header.manifest != first.header.manifest or other.tasks != first.tasks:
+            raise ManifestMismatchError(
+                f"evaluations are of different tasks: {_name(first)} and {_name(other)}"
             )
 
 

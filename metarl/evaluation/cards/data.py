@@ -19,7 +19,7 @@ from metarl.evaluation.comparison import compare
 from metarl.evaluation.report.curves import curve
 from metarl.evaluation.result import Evaluation
 from metarl.evaluation.sampling import intervals_over
-from metarl.evaluation.summary import score_matrix, summarise
+from metarl.evaluation.summary import check_same_tasks, score_matrix, summarise
 from metarl.storage import read_json
 
 _NUMBERS = re.compile(r"\[\n\s*([-+.\deE,\s]|null)+\]")
@@ -52,7 +52,8 @@ def card_json(card: Card) -> dict[str, Any]:
 
     Raises:
         EvaluationError: If an entry has no evaluation, or a reason is given for none of them.
-        ManifestMismatchError: If the seeds of an entry were evaluated on different tasks.
+        ManifestMismatchError: If methods that stand together, or seeds of one, were evaluated on
+            different tasks.
     """
     unknown = sorted(set(card.reasons) - set(card.entries))
     if unknown:
@@ -112,6 +113,7 @@ def _results(entries: Mapping[str, CardEntry]) -> dict[str, Any]:
     """Evaluations under one protocol, and what they are of."""
     if not entries or not all(entry.evaluations for entry in entries.values()):
         raise EvaluationError("card: got an entry without an evaluation; each needs at least one.")
+    check_same_tasks([one for entry in entries.values() for one in entry.evaluations])
     first = next(iter(entries.values())).evaluations[0]
     header = first.header.to_json()
     return {

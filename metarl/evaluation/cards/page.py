@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metarl.evaluation.cards.fields import FIELDS, fields_of
-from metarl.evaluation.cards.members import failing, is_family
+from metarl.evaluation.cards.members import failing, gain_of, is_family
 from metarl.evaluation.cards.tables import (
     comparison_lines,
     family_table,
@@ -102,15 +102,20 @@ def extra_lines(extra: Mapping[str, Any], level: int) -> list[str]:
 def failing_sentences(data: Mapping[str, Any]) -> list[str]:
     """A sentence for each method that fails to adapt, with the reason that the card gives.
 
-    On a card of few methods only those with a reason are named: an interval over one seed or two
-    tasks may include 0 for lack of data.
+    On a card of few methods an interval over one seed or two tasks may include 0 for lack of data:
+    of a method without a reason the sentence says no more than that.
     """
     reasons = data.get("reasons", {})
-    return [
-        f"**{label}** fails to adapt: {reasons.get(label, 'no reason is known.')}"
-        for label in failing(data)
-        if is_family(data) or label in reasons
-    ]
+    sentences = []
+    for label in failing(data):
+        gain = gain_of(data["variants"][label])
+        if is_family(data) or label in reasons:
+            reason = reasons.get(label, "no reason is known.")
+            sentences.append(f"**{label}** fails to adapt: {reason}")
+        elif gain is not None and gain["low"] is not None and gain["low"] <= 0:
+            shown = FIELDS["episode_return"].cell(gain)
+            sentences.append(f"**{label}**: its gain isn't shown to be above 0 ({shown}).")
+    return sentences
 
 
 def intervals_sentence(data: Mapping[str, Any]) -> str:
@@ -170,9 +175,8 @@ def provenance_sentence(data: Mapping[str, Any]) -> str:
 
 def _failing_lines(data: Mapping[str, Any]) -> list[str]:
     sentences = failing_sentences(data)
-    return (
-        ["## What fails to adapt", "", *(f"- {one}" for one in sentences), ""] if sentences else []
-    )
+    heading = "What fails to adapt" if is_family(data) else "What isn't shown to adapt"
+    return [f"## {heading}", "", *(f"- {one}" for one in sentences), ""] if sentences else []
 
 
 def _fields(results: Mapping[str, Any]) -> Sequence[str]:

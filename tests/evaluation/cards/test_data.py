@@ -1,8 +1,9 @@
 import json
 
+import numpy as np
 import pytest
 
-from metarl.errors import CheckpointError, EvaluationError
+from metarl.errors import CheckpointError, EvaluationError, ManifestMismatchError
 from metarl.evaluation.cards import (
     CardEntry,
     UpstreamRow,
@@ -12,7 +13,8 @@ from metarl.evaluation.cards import (
     read_card,
 )
 from metarl.evaluation.summary import summarise
-from tests.evaluation.cards.made_up import CONTROL, MAML, card, runs
+from tests.evaluation.cards.made_up import CONTROL, EXPERT, MAML, card, runs
+from tests.evaluation.stubs import made_up
 
 
 def test_the_data_hold_what_is_needed_to_believe_and_to_repeat():
@@ -94,6 +96,18 @@ def test_rates_by_another_procedure_are_plain_rows():
 def test_a_reason_for_a_method_that_is_not_there_is_refused():
     with pytest.raises(EvaluationError, match=r"reasons: got \['LEO'\]"):
         card_json(card(reasons={"LEO": "never told"}))
+
+
+@pytest.mark.parametrize("change", [{"manifest": "f" * 64}, {"families": ["other"] * 10}])
+def test_methods_on_different_tasks_are_refused_though_nothing_compares_them(change):
+    """The expert takes no step, so that it is compared with none."""
+    returns = np.zeros((10, 1, 1))
+    expert = CardEntry([made_up(returns, returns > 0, **change)], [0])
+    mixed = {"MAML": MAML, "expert": expert}
+    for faulty in (card(mixed), card(extra={"New goals": mixed})):
+        with pytest.raises(ManifestMismatchError, match="evaluations are of different tasks: 10"):
+            card_json(faulty)
+    card_json(card({"MAML": MAML, "expert": EXPERT}))
 
 
 @pytest.mark.parametrize("entries", [{}, {"MAML": CardEntry([], [])}])
