@@ -65,13 +65,22 @@ def report_runs(
     report = Report(
         title=title or f"Adaptation on {', '.join(benchmarks)}",
         groups=groups,
-        command=shlex.join(["metarl", "report", *(str(run) for run in runs)]),
+        command=_command(runs, output, title, split),
         notes=notes,
     )
     for note in notes:
         say(note)
     say(f"report: {write_report(report, path)}")
     return 0
+
+
+def _command(runs: Sequence[Path], output: Path | None, title: str | None, split: str) -> str:
+    """What was run to write the report."""
+    words = ["metarl", "report", *(str(run) for run in runs)]
+    words += ["--output", str(output)] if output is not None else []
+    words += ["--title", title] if title is not None else []
+    words += ["--split", split] if split != "test" else []
+    return shlex.join(words)
 
 
 def group_of(runs: Sequence[Path], split: str, notes: list[str]) -> Group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from collections.abc import Callable
@@ -60,6 +61,16 @@ def test_seeds_are_put_together_with_their_controls(evaluated: Path, tmp_path: P
     ):
         assert words in page, words
     assert list((tmp_path / "report-figures").glob("*adaptation*.csv"))
+
+
+def test_the_page_says_how_it_was_made(run: Path, tmp_path: Path) -> None:
+    assert run_main("evaluate", run, *EVALUATE, "--num-workers", 0, "--split", "train") == 0
+    out = tmp_path / "trained on.html"
+    assert run_main("report", run, "--output", out, "--split", "train", "--title", "A run") == 0
+    command = f"metarl report {run} --output '{out}' --title 'A run' --split train"
+    page = html.unescape(out.read_text())
+    assert f"Made by <code>{command}</code>" in page
+    assert "Training tasks before adaptation" in page
 
 
 def test_by_default_the_page_lies_in_the_first_run(run: Path) -> None:

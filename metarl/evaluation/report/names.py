@@ -25,7 +25,9 @@ def display(label: str) -> str:
 
 
 def kept_apart(header: EvaluationHeader) -> str:
-    """What tasks are called: held-out ones, or those that were trained on."""
+    """What tasks are called: held-out ones, those that were trained on, or new ones beside both."""
+    if header.split == "other":
+        return "new"
     return "held-out" if header.split == "test" and not header.shares_tasks else "training"
 
 

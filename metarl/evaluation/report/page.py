@@ -240,13 +240,14 @@ def _split(own: Sequence[Method]) -> Part:
     manifest = own[0].runs[0].manifest
     disjoint = {
         True: "checked: no task is in both",
+        False: "test tasks are trained on",
         None: "tasks are drawn from a continuum, so that digests can't tell",
     }
     facts = [
         ("benchmark", f"{manifest.get('benchmark')}, seed {manifest.get('seed')}"),
         *((str(name), str(value)) for name, value in dict(manifest.get("settings") or {}).items()),
         ("trained on", _tasks(manifest.get("train"))),
-        ("held out", _tasks(manifest.get("test"))),
+        ("tested on", _tasks(manifest.get("test"))),
         ("overlap", disjoint.get(manifest.get("disjoint"), "not checked")),
         ("manifest", str(manifest.get("digest"))),
     ]

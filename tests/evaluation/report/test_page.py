@@ -119,6 +119,47 @@ def test_the_page_says_so_where_nothing_is_held_out(tmp_path: Path) -> None:
     assert "held-out" not in page.text
 
 
+def facts_of_split(folder: Path, disjoint: bool | None) -> str:
+    run = facts(manifest={**facts().manifest, "disjoint": disjoint})
+    page, _, _ = written(folder, Group([Method("MAML", [IMPROVING], [run])]))
+    return page.text.partition("trained onNavigationTasks")[2].partition("manifest")[0]
+
+
+@pytest.mark.parametrize(
+    ("disjoint", "overlap"),
+    [
+        (True, "checked: no task is in both"),
+        (False, "test tasks are trained on"),
+        (None, "tasks are drawn from a continuum"),
+    ],
+)
+def test_the_page_says_whether_splits_overlap(
+    tmp_path: Path, disjoint: bool | None, overlap: str
+) -> None:
+    said = facts_of_split(tmp_path, disjoint)
+    assert "tested onNavigationTasks" in said
+    assert "held out" not in said
+    assert f"overlap{overlap}" in said
+
+
+@pytest.mark.parametrize(
+    ("split", "called"), [("test", "held-out"), ("train", "training"), ("other", "new")]
+)
+def test_tasks_are_called_what_they_are(tmp_path: Path, split: str, called: str) -> None:
+    own = evaluation([[0.0] * 4, [1.0] * 4], split=split)
+    group = Group([Method("MAML", [own], [facts()])])
+    page, _, _ = written(tmp_path, group, group)
+    for words in (
+        f"navigation, {called} tasks",
+        f"{called.capitalize()} tasks before adaptation",
+        f"each mark is one {called} goal",
+    ):
+        assert words in page.text
+    for other in {"held-out", "training", "new"} - {called}:
+        assert f"navigation, {other} tasks" not in page.text
+        assert f"one {other} goal" not in page.text
+
+
 def test_parts_without_content_are_left_out(tmp_path: Path) -> None:
     group = Group([Method("MAML", [ORACLE], [facts(metrics={})])])
     page, _, _ = written(tmp_path, group)
