@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from recipe_runs import CORES, ROOT, evaluate_run, run_folder, train_or_resume
+from recipe_runs import CORES, ROOT, evaluate_run, exit_code_of, run_folder, train_or_resume
 from rich.console import Console
 
 from metarl.cli.loading import load_evaluation
@@ -64,4 +64,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code_of(main))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from metarl.cli import main
 from metarl.cli.loading import Split, load_evaluation
+from metarl.cli.output import ERR, say
 from metarl.cli.resuming import run_name
 from metarl.cli.upstream import run_as_upstream
-from metarl.errors import EvaluationError, RunChangedError
+from metarl.errors import EvaluationError, MetarlError, RunChangedError, UnknownNameError
 from metarl.evaluation import Evaluation
 from metarl.evaluation.protocol import EvaluationProtocol
 from metarl.recipes import Recipe, load_run
@@ -20,6 +21,33 @@ from metarl.storage import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 CORES = os.cpu_count() or 1
+
+
+def exit_code_of(script: Callable[[], int]) -> int:
+    """Runs a script; an error that a user can meet is told as the ``metarl`` command tells it."""
+    try:
+        return script()
+    except MetarlError as error:
+        told = [f"error: {type(error).__name__}", str(error), *getattr(error, "__notes__", [])]
+        say("\n".join(told), ERR)
+        return 2
+
+
+def variant_named(recipe: Recipe, name: str) -> str:
+    """A recipe's variant by its name, in capitals or not.
+
+    Raises:
+        UnknownNameError: If there is none.
+    """
+    names = {one.lower(): one for one in recipe.variants}
+    if name.lower() not in names:
+        raise UnknownNameError("variant", name.lower(), names)
+    return names[name.lower()]
+
+
+def seeds_of(recipe: Recipe, variant: str) -> tuple[int, ...]:
+    """The seeds of a variant's runs: its own, or else the recipe's."""
+    return recipe.variants[variant].seeds or recipe.seeds
 
 
 def run_folder(recipe: Recipe, variant: str, seed: int, runs: Path) -> Path:
@@ -36,14 +64,13 @@ def train_or_resume(recipe: Recipe, variant: str, seed: int, runs: Path, workers
     path = run_folder(recipe, variant, seed, runs)
     run = RunFolder(path)
     processes = ["--num-workers", str(workers)]
-    if not run.checkpoints():
-        shutil.rmtree(path, ignore_errors=True)  # interrupted before its first checkpoint
+    if not (path / "config.yaml").exists():
         words = ["train", "--recipe", recipe.name, "--variant", variant, "--seed", str(seed)]
         return main([*words, "--run", str(path), *processes])
     if not recipe.agrees_with(run.config(), variant):
         raise RunChangedError(f"{path}: was trained with other settings than the recipe's.")
     _, settings = recipe.settings(variant)
-    if load_run(path).num_timesteps >= settings.total_timesteps:
+    if run.checkpoints() and load_run(path).num_timesteps >= settings.total_timesteps:
         return 0
     steps = ["--total-timesteps", str(settings.total_timesteps)]
     return main(["train", "--resume", str(path), *steps, *processes])
@@ -60,7 +87,8 @@ def evaluate_run(path: Path, protocol: EvaluationProtocol, split: Split, workers
             return 0
     words = ["evaluate", str(path), "--num-workers", str(workers), "--split", split]
     for name, value in protocol.model_dump(mode="json", exclude_defaults=True).items():
-        words += [f"--{name.replace('_', '-')}", str(value)]
+        values = value if isinstance(value, list) else [value]
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return main(words)
 
 

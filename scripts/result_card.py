@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,9 +20,12 @@ from recipe_runs import (
     CORES,
     ROOT,
     evaluate_run,
+    exit_code_of,
     run_folder,
+    seeds_of,
     train_or_resume,
     upstream_rate,
+    variant_named,
 )
 
 from metarl.cli.cards import entry_of, make_card, save_card
@@ -29,13 +33,16 @@ from metarl.evaluation.cards import UpstreamRow
 from metarl.recipes import Recipe, load_recipe, recipe_names
 from metarl.runs import RunFolder
 
+SIGNALLED = 128
+"""Exit codes above this are that and a signal's number."""
+
 EXTRA = {
     "train": "Families and goals trained on",
     "new-goals": "Families trained on, goals that training never saw",
 }
 
 
-def main() -> None:
+def main() -> int:
     """Trains what isn't trained, evaluates, writes the card."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", choices=recipe_names())
@@ -47,8 +54,8 @@ def main() -> None:
     options = parser.parse_args()
     recipe = load_recipe(options.recipe)
     folders: dict[str, list[Path]] = {}
-    for variant in options.variants or recipe.variants:
-        seeds = options.seeds or recipe.variants[variant].seeds or recipe.seeds
+    for variant in [variant_named(recipe, one) for one in options.variants or recipe.variants]:
+        seeds = options.seeds or seeds_of(recipe, variant)
         folders[variant] = [run_folder(recipe, variant, seed, options.runs) for seed in seeds]
         for seed in seeds:
             go_on(train_or_resume(recipe, variant, seed, options.runs, options.workers))
@@ -57,6 +64,7 @@ def main() -> None:
         words += ["--variants", *options.variants] if options.variants else []
         words += ["--seeds", *map(str, options.seeds)] if options.seeds else []
         print(write_card(recipe, folders, options.workers, shlex.join(words)))
+    return 0
 
 
 def write_card(
@@ -91,9 +99,11 @@ def write_card(
 
 
 def go_on(code: int) -> None:
-    """Ends the script where a training or evaluation was interrupted."""
-    if code:
+    """Ends the script where a training or evaluation was refused or interrupted."""
+    if code > SIGNALLED:
         raise SystemExit("interrupted; call again to go on")
+    if code:
+        raise SystemExit(code)
 
 
 def seed_of(run: Path) -> int:
@@ -102,4 +112,4 @@ def seed_of(run: Path) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))
