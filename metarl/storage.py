@@ -42,7 +42,7 @@ _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?:[0-9a-f]{8}|old)")
 
 def write_file(path: Path, content: bytes) -> None:
     """Writes a file so that it holds either what it held before or all of ``content``."""
-    _make_folder(path.parent)
+    make_folder(path.parent)
     temporary = _beside(path)
     try:
         with temporary.open("xb") as file:
@@ -90,7 +90,7 @@ def write_checkpoint(path: Path, params: Params, state: Mapping[str, Any]) -> No
     files = {PARAMS: save_safetensors(tensors), STATE: _json_bytes(state)}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     files[CHECKSUMS] = _json_bytes(digests)
-    _make_folder(path.parent)
+    make_folder(path.parent)
     temporary, previous = _beside(path), _previous(path)
     try:
         temporary.mkdir()
@@ -130,6 +130,14 @@ def read_checkpoint(path: Path) -> tuple[Params, dict[str, Any]]:
     if not isinstance(state, dict):
         raise CheckpointError(f"{path}: {STATE} holds no JSON object")
     return params, state
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and those above it, so that they survive a loss of power."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for made in reversed(missing):
+        flush_folder(made.parent)
 
 
 def remove_folder(path: Path) -> None:
@@ -250,14 +258,6 @@ def _parse_json(content: bytes) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
-
-
-def _make_folder(path: Path) -> None:
-    """Makes a folder and those above it, so that they survive a loss of power."""
-    missing = [one for one in (path, *path.parents) if not one.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for made in reversed(missing):
-        flush_folder(made.parent)
 
 
 def _beside(path: Path) -> Path:

@@ -54,10 +54,9 @@ def train_from_settings(agent_type: type[AnyAgent], settings: Any, name: str | N
     default = name or f"{re.sub('[/:]', '-', settings.benchmark)}-{agent_type.algorithm}"
     folder = settings.run or Path("runs") / f"{default}-seed{settings.seed}"
     run = RunFolder(folder, settings.retention)
-    run.check_free()
+    run.check_free()  # before the agent is made, which may take a while
     agent = make_agent(agent_type, settings)
-    run.write_beginning(written_settings(agent_type, settings), agent.benchmark.manifest())
-    with run.lock():
+    with run.begin(written_settings(agent_type, settings), agent.benchmark.manifest()):
         run.history.add("begun")
         say(_forecast(agent, settings.total_timesteps))
         say(f"run folder: {run.path}")

@@ -35,6 +35,7 @@ from metarl.runs.versions import version_differences, versions
 from metarl.storage import (
     clean_folder,
     is_left_over,
+    make_folder,
     read_checkpoint,
     read_json,
     remove_folder,
@@ -73,11 +74,28 @@ class RunFolder:
 
         Raises:
             RunExistsError: If there is something at ``path`` already.
+            RunBusyError: If another process is about to train there.
         """
         run = cls(path, retention)
-        run.check_free()
-        run.write_beginning(config, manifest)
-        return run
+        with run.begin(config, manifest):
+            return run
+
+    @contextmanager
+    def begin(self, config: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[None]:
+        """Makes the folder and writes what is known before training; the block holds the lock.
+
+        Of two processes that begin a run at one path, only one writes anything there.
+
+        Raises:
+            RunExistsError: If there is something at this path already.
+            RunBusyError: If another process trains there, or is about to.
+        """
+        self.check_free()
+        make_folder(self.path)
+        with self.lock():
+            self.check_free()  # another process may have trained here in the meantime
+            self.write_beginning(config, manifest)
+            yield
 
     def write_beginning(self, config: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
         """Writes settings, manifest and versions where they aren't there, or are others."""

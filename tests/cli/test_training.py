@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from metarl.agents import MAMLConfig
-from metarl.cli import load_run
+from metarl.cli import load_run, training
+from metarl.runs import RunFolder
 
 from .commands import ITERATION, TINY, run_main
 
@@ -147,3 +148,24 @@ def test_a_run_folder_that_exists_is_refused_and_left_alone(refused, run):
     message = refused(*TINY, "--run", run)
     assert f"RunExistsError run: {run} exists and isn't empty; choose another name" in message
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_another_process_began_meanwhile_is_left_alone(refused, tmp_path, monkeypatch):
+    path, real = tmp_path / "run", training.make_agent
+
+    def slow(*arguments):
+        RunFolder.create(path, {"algorithm": "other"}, {"digest": "other"})
+        return real(*arguments)
+
+    monkeypatch.setattr(training, "make_agent", slow)
+    assert "RunExistsError" in refused(*TINY, "--run", path)
+    assert RunFolder(path).config() == {"algorithm": "other"}
+    assert RunFolder(path).checkpoints() == []
+
+
+def test_a_folder_in_which_another_process_is_about_to_train_stays_empty(refused, tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+    with RunFolder(path).lock():
+        assert "RunBusyError" in refused(*TINY, "--run", path)
+    assert list(path.iterdir()) == []
