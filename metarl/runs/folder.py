@@ -178,14 +178,15 @@ class RunFolder:
         """
         if which == "latest":
             return self.latest_checkpoint()
-        iteration = str(self.marks().best) if which == "best" else which
-        for path in self.checkpoints():
-            if iteration.isdecimal() and iteration_of(path) == int(iteration):
-                return path
-        there = ", ".join(str(iteration_of(path)) for path in self.checkpoints())
-        raise CheckpointError(
-            f"{self.path}: holds no checkpoint {which!r}; allowed: latest, best, {there}"
-        )
+        there = {iteration_of(path): path for path in self.checkpoints()}
+        if which.isdecimal() and int(which) in there:
+            return there[int(which)]
+        best = self.marks().best
+        if which == "best" and best is not None and best in there:
+            return there[best]
+        names = ["latest", *(["best"] if best in there else []), *map(str, there)]
+        allowed = f"; allowed: {', '.join(names)}" if there else ""
+        raise CheckpointError(f"{self.path}: holds no checkpoint {which!r}{allowed}")
 
     def save_checkpoint(self, agent: Agent, figures: Mapping[str, float] | None = None) -> Path:
         """Saves the agent and removes the checkpoints that are no longer to be kept.

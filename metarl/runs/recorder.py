@@ -60,6 +60,7 @@ class RunRecorder:
         self._board = _Board(run.path / "tensorboard", self._metrics)
         self._checkpoint_is_due = False
         self._saved: tuple[int, Path] | None = None
+        self._latest: tuple[int, Mapping[str, float]] | None = None  # the last iteration's figures
         self._failing = False
 
     def __call__(self, agent: Agent, figures: Mapping[str, float]) -> None:
@@ -72,7 +73,8 @@ class RunRecorder:
         self._rows.append(figures)
         self._board.add(figures)
         self._checkpoint_is_due |= agent.iteration % self.checkpoint_every == 0
-        self._attempt(lambda: self._write(agent, figures))
+        self._latest = agent.iteration, figures
+        self._attempt(lambda: self._write(agent))
 
     def finish(self, agent: Agent) -> Path:
         """Writes all that is held, and a checkpoint of the agent as it is.
@@ -87,7 +89,7 @@ class RunRecorder:
         """
         self._checkpoint_is_due = True
         for pause in (*_LAST_RETRIES_S, None):
-            if self._attempt(lambda: self._write(agent, None), stop=pause is None):
+            if self._attempt(lambda: self._write(agent), stop=pause is None):
                 break
             time.sleep(pause or 0)
         assert self._saved is not None
@@ -103,14 +105,16 @@ class RunRecorder:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _write(self, agent: Agent, figures: Mapping[str, float] | None) -> None:
+    def _write(self, agent: Agent) -> None:
         self.run.check_present()
         if self._rows:
             self._metrics.append(self._rows)
             self._rows = []
         self._board.write()
         if self._checkpoint_is_due and self._saved_iteration != agent.iteration:
-            self._saved = agent.iteration, self.run.save_checkpoint(agent, figures)
+            iteration, figures = self._latest or (None, None)
+            of_agent = figures if iteration == agent.iteration else None
+            self._saved = agent.iteration, self.run.save_checkpoint(agent, of_agent)
         self._checkpoint_is_due = False
 
     @property

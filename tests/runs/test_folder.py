@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from metarl.errors import CheckpointError, RunExistsError
 from metarl.runs import PACKAGES, RunFolder, RunRecorder
+from metarl.runs.folder import iteration_of
 from metarl.storage import read_checkpoint, write_checkpoint
 
 CONFIG = {
@@ -200,3 +201,31 @@ def test_tensorboard_reads_every_figure_at_its_timestep(run):
 def test_checkpoints_are_written_at_the_interval_asked_for(run):
     record(run, 1, 7, every=3)
     assert [path.name for path in run.checkpoints()] == ["iteration-000003", "iteration-000006"]
+
+
+def test_the_last_checkpoint_can_be_the_best(run):
+    with RunRecorder(run, checkpoint_every=10) as recorder:
+        for iteration in range(1, 26):
+            agent = SavingAgent(iteration)
+            recorder(agent, figures(iteration, **{"post/return": iteration}))
+        recorder.finish(agent)
+    assert [iteration_of(path) for path in run.checkpoints()] == [10, 20, 25]
+    assert (run.marks().best, run.marks().best_value) == (25, 25.0)
+
+
+def test_figures_of_another_iteration_make_no_checkpoint_the_best(run):
+    with RunRecorder(run, checkpoint_every=10) as recorder:
+        recorder(SavingAgent(1), figures(1))
+        recorder.finish(SavingAgent(2))
+    assert run.marks().best is None
+
+
+def test_only_checkpoints_that_are_there_are_offered(run):
+    with pytest.raises(CheckpointError, match="holds no checkpoint 'best'$"):
+        run.checkpoint("best")
+    run.save_checkpoint(SavingAgent(30))
+    with pytest.raises(CheckpointError, match="holds no checkpoint 'best'; allowed: latest, 30$"):
+        run.checkpoint("best")
+    run.save_checkpoint(SavingAgent(31), figures(31))
+    with pytest.raises(CheckpointError, match="'x'; allowed: latest, best, 30, 31$"):
+        run.checkpoint("x")
