@@ -24,5 +24,5 @@ def read_metrics(run: Path) -> dict[str, list[float]]:
             raise ValueError("a line has more cells than the heading")
         names = dict.fromkeys(name for line in lines for name in line)
         return {name: [float(line.get(name) or "nan") for line in lines] for name in names}
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError, csv.Error) as error:
         raise CheckpointError(f"{path}: can't be read: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from metarl.recipes.settings import (
     written_settings,
 )
 from metarl.runs import RunFolder, resume
+from metarl.runs.metrics import read_metrics
 
 
 def resume_run(
@@ -66,7 +68,8 @@ def resume_run(
                 device=settings.device,
                 settings=settings.agent.model_dump(mode="json"),
             )
-        else:  # it was killed before its first checkpoint
+        else:
+            _check_not_begun(folder)
             agent = make_agent(agent_type, settings)
             folder.prepare(0)
         folder.write_beginning(written_settings(agent_type, settings), agent.benchmark.manifest())
@@ -77,6 +80,22 @@ def resume_run(
             settings.total_timesteps,
             settings.checkpoint_every,
             settings.on_disk_error,
+        )
+
+
+def _check_not_begun(run: RunFolder) -> None:
+    """Checks that a run without checkpoints was killed before its first one.
+
+    Raises:
+        CheckpointError: If it has metrics, so that its checkpoints must have been removed.
+    """
+    path = run.path / "metrics.csv"
+    _, rows = read_metrics(path)
+    if rows:
+        again = shlex.join(["metarl", "train", "--config", str(run.path / "config.yaml")])
+        raise CheckpointError(
+            f"{run.path}: holds no checkpoint, but {path.name} holds {len(rows)} iterations; bring "
+            f"the checkpoints back, or begin anew: {again} --run OTHER"
         )
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from metarl.errors import CheckpointError
 from metarl.storage import write_file
+
+_NEEDED = {"iteration", "timesteps"}
 
 
 class MetricsTable:
@@ -18,6 +22,9 @@ class MetricsTable:
         path: The file.
         iteration: Rows of later iterations, which an interrupted run wrote after its last
             checkpoint, are dropped: they will come again.
+
+    Raises:
+        CheckpointError: If the file is damaged.
     """
 
     def __init__(self, path: Path, iteration: int = 0) -> None:
@@ -59,12 +66,42 @@ class MetricsTable:
 
 
 def read_metrics(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Columns and rows of a table, without a last line that a killed run left unended."""
+    """Columns and rows of a table, without a last line that a killed run left unended.
+
+    Raises:
+        CheckpointError: If it is damaged; names the line.
+    """
     if not path.exists():
         return [], []
-    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    reader = csv.DictReader(lines)
-    return list(reader.fieldnames or []), list(reader)
+    try:
+        text = path.read_text()
+        reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
+        columns = list(reader.fieldnames or [])
+        if columns and not _NEEDED <= set(columns):
+            raise CheckpointError(f"{path}: line 1 is no heading: it lacks iteration or timesteps")
+        rows = []
+        for row in reader:
+            fault = _fault(row)
+            if fault:
+                raise CheckpointError(f"{path}: line {reader.line_num} is damaged: {fault}")
+            rows.append(row)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CheckpointError(f"{path}: can't be read: {error}") from None
+    return columns, rows
+
+
+def _fault(row: Mapping[str | None, str | None]) -> str:
+    """What is wrong with a line of the table; empty if nothing is."""
+    if None in row or None in row.values():
+        return "it has more or fewer cells than the heading"
+    for name, cell in row.items():
+        try:
+            number = float(cell or "nan")
+        except ValueError:
+            return f"{name} is {cell!r}, which is no number"
+        if name in _NEEDED and not math.isfinite(number):
+            return f"{name} is {cell!r}; must be a finite number"
+    return ""
 
 
 def _iteration_first(name: str) -> tuple[bool, str]:

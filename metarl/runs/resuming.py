@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from metarl.agent import Agent
 from metarl.errors import ManifestMismatchError, RunChangedError
 from metarl.runs.folder import RunFolder, iteration_of
+from metarl.runs.metrics import read_metrics
 from metarl.tasks import Benchmark
 
 LOG = logging.getLogger(__name__)
@@ -45,13 +46,15 @@ def resume(
         **arguments: Further arguments of ``agent_type.load``.
 
     Raises:
-        CheckpointError: If there is no checkpoint that is whole.
+        CheckpointError: If there is no checkpoint that is whole, or the table of metrics is
+            damaged.
         RunChangedError: If other versions of the packages are installed, or settings differ.
         ManifestMismatchError: If the benchmark is another.
     """
     changes = run.version_changes()
     if changes and not accept_changes:
         raise RunChangedError("the run was begun with other versions:\n" + "\n".join(changes))
+    read_metrics(run.path / "metrics.csv")  # it will be continued, so a fault is told now
     path = run.latest_checkpoint()
     load: Callable[..., AgentT] = agent_type.load
     try:

@@ -13,6 +13,7 @@ def test_metrics_are_columns_of_numbers(tmp_path: Path) -> None:
     assert found["timesteps"] == [100.0, 200.0]
     assert found["post/return"][0] == -2.5
     assert found["post/return"][1] != found["post/return"][1]
-    (tmp_path / "metrics.csv").write_text("timesteps\n100,1,2\n")
-    with pytest.raises(CheckpointError):
-        read_metrics(tmp_path)
+    for damaged in ("timesteps\n100,1,2\n", "timesteps\n" + "1" * 200_000 + "\n"):
+        (tmp_path / "metrics.csv").write_text(damaged)
+        with pytest.raises(CheckpointError):
+            read_metrics(tmp_path)

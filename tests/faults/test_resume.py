@@ -96,13 +96,13 @@ def other_benchmark(run: Path) -> None:
 )
 def test_a_changed_run_is_refused_unless_told_to_go_on(half, change, error, differences, capsys):
     change(half)
-    before = {path: path.read_bytes() for path in half.rglob("*") if path.is_file()}
+    before = files(half)
     assert run_main(*resumed(half), *WHOLE) == 2
     text = capsys.readouterr().err
     assert f"error: {error}" in text
     for difference in differences:
         assert difference in text
-    assert {path: path.read_bytes() for path in half.rglob("*") if path.is_file()} == before
+    assert files(half) == before
 
     assert run_main(*resumed(half), *WHOLE, "--accept-changes") == 0
     text = capsys.readouterr().err
@@ -137,6 +137,30 @@ def test_two_processes_cannot_train_in_one_folder(half, capsys):
             pass
         assert run_main(*resumed(half)) == 2
         assert "RunBusyError" in capsys.readouterr().err
+    assert run_main(*resumed(half)) == 0
+
+
+def files(run: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("content", [b"garbage\n", b"iteration,timesteps\n\xff,1\n"])
+def test_a_damaged_table_of_metrics_is_refused_before_anything_changes(half, capsys, content):
+    (half / "metrics.csv").write_bytes(content)
+    before = files(half)
+    assert run_main(*resumed(half), *WHOLE) == 2
+    assert f"CheckpointError\n{half / 'metrics.csv'}: " in capsys.readouterr().err
+    assert files(half) == before
+
+
+def test_a_run_whose_checkpoints_were_removed_is_not_begun_again(half, capsys):
+    shutil.rmtree(half / "checkpoints")
+    before = files(half)
+    assert run_main(*resumed(half), *WHOLE) == 2
+    said = capsys.readouterr().err
+    assert f"{half}: holds no checkpoint, but metrics.csv holds 4 iterations" in said
+    assert files(half) == before
+    (half / "metrics.csv").unlink()
     assert run_main(*resumed(half)) == 0
 
 

@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from metarl.errors import CheckpointError
 from metarl.runs.metrics import MetricsTable, read_metrics
 
 
@@ -56,3 +57,32 @@ def test_a_table_that_is_continued_drops_what_comes_again(tmp_path):
     assert again.is_continued
     assert again.last_timesteps == 20
     assert iterations(again) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"garbage\n", "line 1 is no heading"),
+        (b"garbage\n1,10\n", "line 1 is no heading"),
+        (b"iteration,timesteps\n1,10\ngarbage\n", "line 3 is damaged: it has more or fewer"),
+        (b"iteration,timesteps\n1,10,3\n", "line 2 is damaged: it has more or fewer"),
+        (b"iteration,timesteps\nx,10\n", "iteration is 'x', which is no number"),
+        (b"iteration,timesteps\n1,nan\n", "timesteps is 'nan'; must be a finite number"),
+        (b"iteration,timesteps\n1,\n", "timesteps is ''; must be a finite number"),
+        (b"iteration,timesteps,x/y\n1,10,abc\n", "x/y is 'abc', which is no number"),
+        (b"iteration,timesteps\n\xff\xfe,10\n", "can't be read: 'utf-8'"),
+        (b"iteration,timesteps\n" + b"1" * 200_000 + b",1\n", "can't be read: field larger"),
+    ],
+)
+def test_a_damaged_table_is_refused_and_left_alone(tmp_path, content, fault):
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"metrics\.csv: .*{fault}"):
+        MetricsTable(path)
+    assert path.read_bytes() == content
+
+
+def test_figures_that_are_not_finite_or_missing_are_no_damage(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("iteration,timesteps,x/y\n1,10,inf\n2,20,nan\n3,30,\n")
+    assert MetricsTable(path, iteration=3).last_timesteps == 30
