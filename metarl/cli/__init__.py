@@ -76,13 +76,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings_go_to(lambda message: say(message, ERR)):
             return _train(arguments[1:]) if arguments[:1] == ["train"] else _choose(arguments)
     except MetarlError as error:
-        ERR.print(f"[bold red]error:[/] {type(error).__name__}", highlight=False)
-        say("\n".join([str(error), *getattr(error, "__notes__", [])]), ERR)
+        _say_error(error, str(error))
+        return 2
+    except OSError as error:  # a path that can't be read or written
+        told = error.strerror or str(error)
+        _say_error(error, told if error.filename is None else f"{error.filename}: {told}")
         return 2
     except LeaveNow as leaving:
         return leaving.code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _say_error(error: Exception, message: str) -> None:
+    ERR.print(f"[bold red]error:[/] {type(error).__name__}", highlight=False)
+    say("\n".join([message, *getattr(error, "__notes__", [])]), ERR)
 
 
 def _choose(arguments: Sequence[str]) -> int:

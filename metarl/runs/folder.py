@@ -139,6 +139,8 @@ class RunFolder:
             loaded = yaml.safe_load(path.read_text())
         except (FileNotFoundError, NotADirectoryError):
             raise CheckpointError(f"{self.path}: is no run folder (it lacks config.yaml)") from None
+        except OSError as error:
+            raise CheckpointError(f"{path}: {error.strerror or error}") from None
         except (UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
             raise CheckpointError(f"{path}: {error}") from None
         if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):

@@ -107,6 +107,12 @@ def test_a_folder_that_is_no_run_says_so(tmp_path):
             RunFolder(path).config()
 
 
+def test_a_folder_in_the_place_of_the_settings_is_refused(tmp_path):
+    (tmp_path / "config.yaml").mkdir()
+    with pytest.raises(CheckpointError, match=r"config\.yaml: Is a directory"):
+        RunFolder(tmp_path).config()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
