@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
 
-from metarl.agents import ALGORITHMS
 from metarl.cli.loading import Split, evaluation_folder, load_evaluation
 from metarl.cli.metrics import read_metrics
 from metarl.cli.oracle import NAME as ORACLE
 from metarl.cli.output import say
+from metarl.cli.repeating import command_of, evaluation_command, oracle_commands
 from metarl.errors import EvaluationError
 from metarl.evaluation.cards import (
     Card,
@@ -29,9 +28,8 @@ from metarl.evaluation.cards import (
 )
 from metarl.evaluation.cards.figures import members_figure, training_figure
 from metarl.evaluation.cards.members import is_family
-from metarl.evaluation.controls import Control, stands_beside
+from metarl.evaluation.controls import stands_beside
 from metarl.evaluation.figures import adaptation_figure
-from metarl.recipes.settings import config_type
 from metarl.runs import RunFolder
 from metarl.storage import read_json, write_file
 
@@ -209,64 +207,6 @@ def entry_of(runs: Sequence[Path], control: str = "", split: str = "test") -> Ca
 def finite(metrics: Mapping[str, Sequence[float]], name: str) -> list[float]:
     """One column of a run's metrics, without the iterations that recorded nothing there."""
     return [value for value in metrics.get(name, ()) if math.isfinite(value)]
-
-
-def command_of(config: Mapping[str, Any]) -> str:
-    """The command that trains a run with these settings; defaults are left out."""
-    algorithm = str(config["algorithm"])
-    defaults = config_type(ALGORITHMS[algorithm]).model_fields
-    words = ["metarl", "train", algorithm]
-    inner = defaults["agent"].default.model_dump(mode="json")
-    given = {
-        name: value
-        for name, value in config.items()
-        if name not in ("algorithm", "agent", "num_workers", "run", "checkpoint_every")
-        and value != getattr(defaults.get(name), "default", None)
-    }
-    given |= {name: value for name, value in config["agent"].items() if inner.get(name) != value}
-    for name, value in given.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-            continue
-        values = value if isinstance(value, list) else [value]
-        words += [f"--{flag}", *(str(one) for one in values)]
-    return shlex.join(words)
-
-
-def evaluation_command(run: Path, split: str = "test") -> str:
-    """The command that evaluates a run as it was evaluated; defaults are left out."""
-    protocol = load_evaluation(run, split).protocol
-    words = ["metarl", "evaluate", str(run)]
-    for name, value in protocol.model_dump(mode="json", exclude_defaults=True).items():
-        values = value if isinstance(value, list) else [value]
-        words += [f"--{name.replace('_', '-')}", *(str(one) for one in values)]
-    if split != "test":
-        words += ["--split", split]
-    controls = sorted(
-        name
-        for name in get_args(Control)
-        if name != ORACLE and evaluation_folder(run, split, name).is_dir()
-    )
-    if controls:
-        words += ["--controls", *controls]
-    return shlex.join(words)
-
-
-def oracle_commands(run: Path, split: str = "test") -> list[str]:
-    """The command that trains and evaluates a run's oracle again; none if it has none.
-
-    One of its own, because `metarl evaluate` would train the default one.
-    """
-    if not evaluation_folder(run, split, ORACLE).is_dir():
-        return []
-    subject = load_evaluation(run, split, ORACLE).header.subject
-    words = ["metarl", "oracle", str(run), "--total-timesteps", str(subject["num_timesteps"])]
-    algorithm = str(subject["algorithm"]).partition(",")[0]
-    words += ["--algorithm", algorithm] if algorithm != "ppo" else []
-    words += ["--seed", str(subject["seed"])] if subject["seed"] else []
-    words += ["--split", split] if split != "test" else []
-    return [shlex.join(words)]
 
 
 def _label(run: Path, taken: Mapping[str, Any]) -> str:

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 import tyro
 
-from metarl.cli.cards import ALIKE, command_of, evaluation_command, oracle_commands
+from metarl.cli.cards import ALIKE
 from metarl.cli.loading import Split, evaluation_folder, load_evaluation
 from metarl.cli.metrics import read_metrics
 from metarl.cli.output import say
+from metarl.cli.repeating import command_of, evaluation_command, oracle_commands
 from metarl.errors import (
     CheckpointError,
     ConfigError,

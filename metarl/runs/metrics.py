@@ -77,7 +77,7 @@ def read_metrics(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         text = path.read_text()
         reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
         columns = list(reader.fieldnames or [])
-        if columns and not _NEEDED <= set(columns):
+        if columns and not set(columns) >= _NEEDED:
             raise CheckpointError(f"{path}: line 1 is no heading: it lacks iteration or timesteps")
         rows = []
         for row in reader:

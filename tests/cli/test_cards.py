@@ -1,12 +1,8 @@
 import json
 
-import yaml
-
 from metarl.cli import main
 from metarl.cli.cards import (
-    command_of,
     entry_of,
-    evaluation_command,
     finite,
     make_card,
     save_card,
@@ -56,22 +52,6 @@ def test_seeds_are_put_together_and_settings_kept_apart(tmp_path):
 def test_an_evaluation_can_write_the_card_at_once(run):
     evaluate(run, "--card")
     assert (run / "card.md").read_text().startswith("# navigation: maml")
-
-
-def test_the_command_of_a_run_trains_the_same_again(trained, tmp_path):
-    config = yaml.safe_load((trained / "config.yaml").read_text())
-    command = command_of(config).split()
-    assert command[:3] == ["metarl", "train", "maml"]
-    again = tmp_path / "again"
-    assert main([*command[1:], "--num-workers", "0", "--run", str(again)]) == 0
-    assert yaml.safe_load((again / "config.yaml").read_text()) == config
-
-
-def test_the_command_of_an_evaluation_names_what_differs_from_the_default(evaluated):
-    assert evaluation_command(evaluated) == (
-        f"metarl evaluate {evaluated} --num-tasks 10 --num-adaptation-steps 1 "
-        "--adaptation-episodes 5 --controls pretrained untrained"
-    )
 
 
 def test_a_card_of_nothing_is_refused(refused, trained):

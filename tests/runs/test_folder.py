@@ -227,11 +227,11 @@ def test_figures_of_another_iteration_make_no_checkpoint_the_best(run):
 
 
 def test_only_checkpoints_that_are_there_are_offered(run):
-    with pytest.raises(CheckpointError, match="holds no checkpoint 'best'$"):
+    with pytest.raises(CheckpointError, match=r"holds no checkpoint 'best'$"):
         run.checkpoint("best")
     run.save_checkpoint(SavingAgent(30))
-    with pytest.raises(CheckpointError, match="holds no checkpoint 'best'; allowed: latest, 30$"):
+    with pytest.raises(CheckpointError, match=r"holds no checkpoint 'best'; allowed: latest, 30$"):
         run.checkpoint("best")
     run.save_checkpoint(SavingAgent(31), figures(31))
-    with pytest.raises(CheckpointError, match="'x'; allowed: latest, best, 30, 31$"):
+    with pytest.raises(CheckpointError, match=r"'x'; allowed: latest, best, 30, 31$"):
         run.checkpoint("x")
