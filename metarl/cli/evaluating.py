@@ -12,7 +12,7 @@ import tyro
 
 from metarl.cli.cards import write_card
 from metarl.cli.controls import linked_control, pretrained_control, untrained
-from metarl.cli.loading import Split
+from metarl.cli.loading import DIGEST, UPSTREAM, Split, rows_digest
 from metarl.cli.oracle import oracle_control, saved_oracle, trained_oracle
 from metarl.cli.output import OUT, counting, say
 from metarl.cli.upstream import GOALS_PER_FAMILY, check_upstream, run_as_upstream
@@ -190,7 +190,8 @@ def _distribution(
 
 
 def _show_upstream(upstream: UpstreamResult, own: Evaluation, folder: Path) -> None:
-    write_json(folder / "upstream.json", {**asdict(upstream), "explanation": upstream.explanation})
+    said = {**asdict(upstream), "explanation": upstream.explanation}
+    write_json(folder / UPSTREAM, {DIGEST: rows_digest(folder), **said})
     ours = own.summary()[upstream.adaptation_steps].success_any
     assert ours is not None
     say(

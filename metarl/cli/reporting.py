@@ -11,7 +11,13 @@ from typing import Annotated, Any
 import tyro
 
 from metarl.cli.cards import ALIKE
-from metarl.cli.loading import Split, evaluation_folder, load_evaluation
+from metarl.cli.loading import (
+    UPSTREAM,
+    Split,
+    belongs_to_rows,
+    evaluation_folder,
+    load_evaluation,
+)
 from metarl.cli.metrics import read_metrics
 from metarl.cli.output import say
 from metarl.cli.repeating import command_of, evaluation_command, oracle_commands
@@ -27,6 +33,7 @@ from metarl.evaluation.report import (
     Method,
     Report,
     RunFacts,
+    TraceLine,
     read_trace,
     write_report,
 )
@@ -87,13 +94,14 @@ def _command(runs: Sequence[Path], output: Path | None, title: str | None, split
 def group_of(runs: Sequence[Path], split: str, notes: list[str]) -> Group:
     """Runs on the same tasks, by method, and the controls that stand beside them.
 
-    A method is an algorithm with its settings; several seeds of it are its runs. Controls of an
-    earlier evaluation, on other tasks or under another protocol, are left out.
+    A method is an algorithm with its settings; several seeds of it are its runs. What is of an
+    earlier evaluation is left out: controls on other tasks or under another protocol, the trace,
+    what Meta-World's procedure said.
 
     Args:
         runs: Run folders.
         split: Which of their evaluations.
-        notes: Gets a sentence for each control left out.
+        notes: Gets a sentence for each thing left out.
 
     Raises:
         CheckpointError: If a folder isn't a run's.
@@ -111,8 +119,8 @@ def group_of(runs: Sequence[Path], split: str, notes: list[str]) -> Group:
         methods[label] = Method(
             label,
             [load_evaluation(run, split) for run in members],
-            [facts_of(run, split) for run in members],
-            [line for run in members for line in read_trace(evaluation_folder(run, split))],
+            [facts_of(run, split, notes) for run in members],
+            [line for run in members for line in _trace_of(run, split, notes)],
         )
     beside = next(iter(methods.values())).evaluations[0]
     for name in CONTROLS:
@@ -131,8 +139,13 @@ def group_of(runs: Sequence[Path], split: str, notes: list[str]) -> Group:
     return Group(list(methods.values()))
 
 
-def facts_of(run: Path, split: str) -> RunFacts:
+def facts_of(run: Path, split: str, notes: list[str]) -> RunFacts:
     """What a run folder says of its run.
+
+    Args:
+        run: The run folder.
+        split: Which of its evaluations.
+        notes: Gets a sentence if what Meta-World's procedure said is left out.
 
     Raises:
         CheckpointError: If the folder isn't a run's, or a file of it is damaged.
@@ -149,7 +162,7 @@ def facts_of(run: Path, split: str) -> RunFacts:
             f"{run}: trained on the tasks of manifest {manifest.get('digest')}, evaluated on "
             f"those of {evaluated}; evaluate it again."
         )
-    upstream = evaluation_folder(run, split) / "upstream.json"
+    upstream = evaluation_folder(run, split) / UPSTREAM
     return RunFacts(
         path=str(run),
         config=config,
@@ -157,7 +170,7 @@ def facts_of(run: Path, split: str) -> RunFacts:
         versions=versions,
         metrics=read_metrics(run),
         commands=commands_of(run, config, split),
-        upstream=read_json(upstream) if upstream.exists() else None,
+        upstream=read_json(upstream) if _is_current(upstream, notes) else None,
     )
 
 
@@ -165,9 +178,23 @@ def commands_of(run: Path, config: Mapping[str, Any], split: str) -> list[str]:
     """What to run to get a run's training, evaluation, oracle and trace again."""
     commands = [command_of(config), evaluation_command(run, split), *oracle_commands(run, split)]
     where = ["--split", split] if split != "test" else []
-    if (evaluation_folder(run, split) / TRACE).exists():
+    if belongs_to_rows(evaluation_folder(run, split) / TRACE):
         commands.append(shlex.join(["metarl", "trace", str(run), *where]))
     return commands
+
+
+def _trace_of(run: Path, split: str, notes: list[str]) -> Sequence[TraceLine]:
+    """The trace of a run's evaluation; nothing if there is none of these rows."""
+    folder = evaluation_folder(run, split)
+    return read_trace(folder) if _is_current(folder / TRACE, notes) else ()
+
+
+def _is_current(path: Path, notes: list[str]) -> bool:
+    """Whether a file beside the rows is there and of these rows; notes if it is of others."""
+    current = belongs_to_rows(path)
+    if path.exists() and not current:
+        notes.append(f"left out: {path}, which is of an earlier evaluation.")
+    return current
 
 
 def _by_tasks(runs: Sequence[Path], split: str) -> list[list[Path]]:

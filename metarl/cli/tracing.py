@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 
 import tyro
 
-from metarl.cli.loading import evaluation_folder, load_evaluation
+from metarl.cli.loading import DIGEST, evaluation_folder, load_evaluation, rows_digest
 from metarl.cli.output import counting, say
 from metarl.errors import ConfigError
 from metarl.evaluation.report.content import TRACE
-from metarl.recipes.loading import load_run
+from metarl.recipes.loading import load_run, with_horizon
+from metarl.runs import RunFolder
 from metarl.storage import write_json
 from metarl.tasks import Task
 
@@ -26,7 +27,8 @@ def trace_run(
     """Trace adaptation on some tasks of a run's evaluation: what each inner step did.
 
     Loss, gradient, divergence from the start and change of each layer go into
-    RUN/evaluation/<split>/trace.json, from which `metarl report` draws them.
+    RUN/evaluation/<split>/trace.json, from which `metarl report` draws them. Checkpoint, horizon
+    and protocol are those of the evaluation.
 
     Args:
         run: The run folder, evaluated with `metarl evaluate`.
@@ -36,8 +38,13 @@ def trace_run(
     """
     if num_tasks < 1:
         raise ConfigError(f"num_tasks: got {num_tasks}; must be at least 1.")
-    agent = load_run(run)
+    RunFolder(run).config()  # refuses what isn't a run before asking for its evaluation
     evaluation = load_evaluation(run, split)
+    header = evaluation.header
+    agent = load_run(run, checkpoint=str(header.subject["iteration"]))
+    benchmark = agent.benchmark
+    if header.max_episode_steps != benchmark.train.max_episode_steps:
+        benchmark = with_horizon(run, header.max_episode_steps)
     protocol = evaluation.protocol
     if protocol.num_adaptation_steps < 1:
         raise ConfigError("num_adaptation_steps: the run's evaluation has 0; nothing to trace.")
@@ -50,13 +57,14 @@ def trace_run(
                 task,
                 num_steps=protocol.num_adaptation_steps,
                 num_episodes=protocol.adaptation_episodes,
-                distribution=agent.benchmark.test if split == "test" else agent.benchmark.train,
+                distribution=benchmark.test if split == "test" else benchmark.train,
                 seed=seed,
                 trace=True,
             )
             lines += [{"task": task.digest, **step.to_dict()} for step in policy.trace]
-    path = evaluation_folder(run, split) / TRACE
-    write_json(path, lines)
+    folder = evaluation_folder(run, split)
+    path = folder / TRACE
+    write_json(path, {DIGEST: rows_digest(folder), "steps": lines})
     say(f"trace of {len(chosen)} tasks: {path}")
     return 0
 

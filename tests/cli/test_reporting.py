@@ -7,14 +7,21 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from metarl.adaptation import AdaptedPolicy
+from metarl.agents import MAML
+from metarl.cli import evaluating
 from metarl.evaluation import Evaluation
+from metarl.evaluation.upstream import UpstreamResult
+from metarl.tasks import Task
 
 from .commands import TINY, run_main
 
+SAID = UpstreamResult(0.1234, 5.0, {"point": 0.1234}, 1, 1, 10, 3, 10)
 EVALUATE = ["--num-tasks", 4, "--num-adaptation-steps", 1, "--adaptation-episodes", 2]
 
 
@@ -156,7 +163,7 @@ def test_traces_are_drawn(
 ) -> None:
     assert run_main("trace", run, "--num-tasks", 2) == 0
     assert "trace of 2 tasks" in capsys.readouterr().out
-    lines = json.loads((run / "evaluation" / "test" / "trace.json").read_text())
+    lines = json.loads((run / "evaluation" / "test" / "trace.json").read_text())["steps"]
     evaluation = Evaluation.load(run / "evaluation" / "test")
     assert [line["task"] for line in lines] == [task.digest for task in evaluation.tasks[:2]]
     assert [line["step"] for line in lines] == [1, 1]
@@ -165,6 +172,47 @@ def test_traces_are_drawn(
     assert "Divergence from the start" in page
     assert f"metarl trace {run}" in page
     assert "num_tasks: got 0" in refused("trace", run, "--num-tasks", 0)
+
+
+def test_a_trace_is_of_the_checkpoint_and_horizon_of_the_evaluation(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = ("--checkpoint", 1, "--max-episode-steps", 4, "--num-workers", 0)
+    assert run_main("evaluate", run, *EVALUATE, *other) == 0
+    real, seen = MAML.adapt, []
+
+    def adapt(agent: MAML, task: Task, **arguments: Any) -> AdaptedPolicy:
+        seen.append((agent.iteration, arguments["distribution"].max_episode_steps))
+        return real(agent, task, **arguments)
+
+    monkeypatch.setattr(MAML, "adapt", adapt)
+    assert run_main("trace", run, "--num-tasks", 1) == 0
+    assert seen == [(1, 4)]
+
+
+def test_what_is_of_an_earlier_evaluation_is_left_out(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As if `evaluate --as-upstream`, `trace`, and then another `evaluate` had been called."""
+    folder = run / "evaluation" / "test"
+    assert run_main("trace", run, "--num-tasks", 1) == 0
+    evaluating._show_upstream(SAID, Evaluation.load(folder), folder)
+    assert run_main("report", run) == 0
+    page = (run / "report.html").read_text()
+    assert "12 % by metaworld.evaluation" in page
+    assert "Divergence from the start" in page
+
+    assert run_main("evaluate", run, *EVALUATE, "--num-tasks", 3, "--num-workers", 0) == 0
+    capsys.readouterr()
+    assert run_main("report", run) == 0
+    printed, page = capsys.readouterr().out, (run / "report.html").read_text()
+    assert "12 % by metaworld.evaluation" not in page
+    assert "Divergence from the start" not in page
+    assert f"metarl trace {run}" not in page
+    for name in ("trace.json", "upstream.json"):
+        note = f"left out: {folder / name}, which is of an earlier evaluation."
+        assert note in printed
+        assert note in page
 
 
 def test_other_files_than_pages_are_refused(run: Path, refused: Callable[..., str]) -> None:

@@ -41,7 +41,9 @@ class TraceLine:
 
 
 def read_trace(folder: Path) -> tuple[TraceLine, ...]:
-    """Reads ``trace.json`` of an evaluation's folder: a list of objects with TraceLine's fields.
+    """Reads ``trace.json`` of an evaluation's folder.
+
+    It is an object; its ``steps`` are objects with TraceLine's fields.
 
     Returns:
         Its lines; none if there is no such file.
@@ -53,7 +55,7 @@ def read_trace(folder: Path) -> tuple[TraceLine, ...]:
     if not path.exists():
         return ()
     try:
-        lines = tuple(_trace_line(line) for line in read_json(path))
+        lines = tuple(_trace_line(line) for line in read_json(path)["steps"])
     except (CheckpointError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise EvaluationError(f"{path}: is no trace of adaptation: {error!r}") from None
     return lines

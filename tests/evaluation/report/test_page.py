@@ -246,8 +246,8 @@ def test_contrast_is_that_of_wcag_aa(index: int) -> None:
 def test_traces_are_read_from_the_evaluation_s_folder(tmp_path: Path) -> None:
     assert read_trace(tmp_path) == ()
     (tmp_path / "trace.json").write_text(
-        '[{"task": "abc", "step": 1, "loss": 0.5, "loss_after": 0.4, "gradient_norm": 2, "kl": 0.1,'
-        ' "relative_change": {"network.0": 0.01}}]'
+        '{"steps": [{"task": "abc", "step": 1, "loss": 0.5, "loss_after": 0.4, "gradient_norm": 2,'
+        ' "kl": 0.1, "relative_change": {"network.0": 0.01}}]}'
     )
     (line,) = read_trace(tmp_path)
     assert (line.task, line.step, line.gradient_norm) == ("abc", 1, 2.0)
@@ -259,10 +259,12 @@ def test_traces_are_read_from_the_evaluation_s_folder(tmp_path: Path) -> None:
     [
         "{",
         "3",
-        '[{"task": "abc"}]',
-        "[3]",
-        '[{"task": "a", "step": 1, "loss": NaN, "loss_after": 0.4, "gradient_norm": 2, "kl": 0.1,'
-        ' "relative_change": {}}]',
+        "{}",
+        "[]",
+        '{"steps": [{"task": "abc"}]}',
+        '{"steps": [3]}',
+        '{"steps": [{"task": "a", "step": 1, "loss": NaN, "loss_after": 0.4, "gradient_norm": 2,'
+        ' "kl": 0.1, "relative_change": {}}]}',
     ],
 )
 def test_damaged_traces_are_refused(tmp_path: Path, content: str) -> None:
