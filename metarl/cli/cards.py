@@ -70,7 +70,7 @@ def write_card(
         ManifestMismatchError: If runs were evaluated on different tasks.
     """
     configs = [RunFolder(run).config() for run in runs]
-    commands = [command_of(config) for config in configs]
+    commands = [command_of(run, config) for run, config in zip(runs, configs, strict=True)]
     for run in runs:
         commands += [evaluation_command(run, split), *oracle_commands(run, split)]
     heading = title or f"{configs[0]['benchmark']}: {configs[0]['algorithm']}"

@@ -8,14 +8,21 @@ from pathlib import Path
 from typing import Any, get_args
 
 from metarl.agents import ALGORITHMS
-from metarl.cli.loading import evaluation_folder, load_evaluation
+from metarl.cli.loading import UPSTREAM, belongs_to_rows, evaluation_folder, load_evaluation
 from metarl.cli.oracle import NAME as ORACLE
 from metarl.evaluation.controls import Control
 from metarl.recipes.settings import config_type
+from metarl.runs import RunFolder
+from metarl.runs.folder import iteration_of
 
 
-def command_of(config: Mapping[str, Any]) -> str:
-    """The command that trains a run with these settings; defaults are left out."""
+def command_of(run: Path, config: Mapping[str, Any]) -> str:
+    """The command that trains a run into its folder; defaults are left out.
+
+    Args:
+        run: The folder, which the commands that evaluate it name too.
+        config: Its settings.
+    """
     algorithm = str(config["algorithm"])
     defaults = config_type(ALGORITHMS[algorithm]).model_fields
     words = ["metarl", "train", algorithm]
@@ -23,7 +30,7 @@ def command_of(config: Mapping[str, Any]) -> str:
     given = {
         name: value
         for name, value in config.items()
-        if name not in ("algorithm", "agent", "num_workers", "run", "checkpoint_every")
+        if name not in ("algorithm", "agent", "num_workers")
         and value != getattr(defaults.get(name), "default", None)
     }
     given |= {name: value for name, value in config["agent"].items() if inner.get(name) != value}
@@ -34,12 +41,13 @@ def command_of(config: Mapping[str, Any]) -> str:
             continue
         values = value if isinstance(value, list) else [value]
         words += [f"--{flag}", *(str(one) for one in values)]
-    return shlex.join(words)
+    return shlex.join([*words, "--run", str(run)])
 
 
 def evaluation_command(run: Path, split: str = "test") -> str:
     """The command that evaluates a run as it was evaluated; defaults are left out."""
-    protocol = load_evaluation(run, split).protocol
+    evaluation = load_evaluation(run, split)
+    protocol = evaluation.protocol
     words = ["metarl", "evaluate", str(run)]
     for name, value in protocol.model_dump(mode="json", exclude_defaults=True).items():
         values = value if isinstance(value, list) else [value]
@@ -53,6 +61,11 @@ def evaluation_command(run: Path, split: str = "test") -> str:
     )
     if controls:
         words += ["--controls", *controls]
+    if belongs_to_rows(evaluation_folder(run, split) / UPSTREAM):
+        words.append("--as-upstream")
+    iteration = evaluation.header.subject.get("iteration")
+    if iteration not in (None, *map(iteration_of, RunFolder(run).checkpoints()[-1:])):
+        words += ["--checkpoint", str(iteration)]
     return shlex.join(words)
 
 

@@ -176,7 +176,11 @@ def facts_of(run: Path, split: str, notes: list[str]) -> RunFacts:
 
 def commands_of(run: Path, config: Mapping[str, Any], split: str) -> list[str]:
     """What to run to get a run's training, evaluation, oracle and trace again."""
-    commands = [command_of(config), evaluation_command(run, split), *oracle_commands(run, split)]
+    commands = [
+        command_of(run, config),
+        evaluation_command(run, split),
+        *oracle_commands(run, split),
+    ]
     where = ["--split", split] if split != "test" else []
     if belongs_to_rows(evaluation_folder(run, split) / TRACE):
         commands.append(shlex.join(["metarl", "trace", str(run), *where]))
