@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import keyword
+import shlex
 import sys
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +37,7 @@ def new_family(name: Annotated[str, tyro.conf.Positional], folder: Path = Path()
     for file, text in skeleton(name).items():
         (target / file).write_text(text)
         say(f"wrote {target / file}")
-    say(f"next: cd {target} && metarl check-env {name}_tasks:family")
+    say(f"next: cd {shlex.quote(str(target))} && metarl check-env {name}_tasks:family")
     return 0
 
 
@@ -51,7 +53,7 @@ def check_name_of_family(name: str) -> None:
             f"name: got {name!r}; must be a module's name: lower case letters, digits and "
             "underscores, starting with a letter, and no word of Python's own."
         )
-    if name in sys.stdlib_module_names or name in ("metarl", "test"):
+    if name in sys.stdlib_module_names or name == "test" or find_spec(name) is not None:
         raise ConfigError(f"name: got {name!r}; a module of this name is there already.")
 
 

@@ -1,3 +1,5 @@
+import shlex
+
 import pytest
 
 from metarl.cli.new_family import skeleton
@@ -45,7 +47,14 @@ def test_what_is_no_name_of_a_module_is_refused(tmp_path, capsys, name):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["metarl", "test"])
+@pytest.mark.parametrize("name", ["metarl", "test", "numpy", "torch", "yaml", "winreg"])
 def test_names_that_would_hide_a_module_are_refused(tmp_path, capsys, name):
     assert run_main("new-family", name, "--folder", tmp_path) == 2
     assert "a module of this name is there already" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_command_can_be_pasted(tmp_path, capsys):
+    assert run_main("new-family", "six_legs", "--folder", tmp_path / "a b") == 0
+    _, following = capsys.readouterr().out.splitlines()[-1].split("next: ")
+    assert shlex.split(following)[:2] == ["cd", str(tmp_path / "a b" / "six_legs")]
