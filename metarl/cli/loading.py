@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -34,7 +35,8 @@ def load_evaluation(run: Path, split: str = "test", control: str = "") -> Evalua
     """
     folder = evaluation_folder(run, split, control)
     if not folder.is_dir():
-        raise EvaluationError(f"{run}: isn't evaluated; first `metarl evaluate {run}`.")
+        command = shlex.join(["metarl", "evaluate", str(run)])
+        raise EvaluationError(f"{run}: isn't evaluated; first `{command}`.")
     return Evaluation.load(folder)
 
 

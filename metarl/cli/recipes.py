@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,7 @@ def show_pretrained(
     if name is not None:
         folder = copy_pretrained(name, run or Path("runs") / name)
         say(f"run folder: {folder.path}")
-        say(f"next: metarl evaluate {folder.path}")
+        say(f"next: metarl evaluate {shlex.quote(str(folder.path))}")
         return 0
     table = Table(
         title="Pretrained policies, on held-out tasks by the mean action", show_lines=True

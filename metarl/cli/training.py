@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -107,10 +108,10 @@ def train(
         run.history.add("stopped" if stopped else "done", iteration=agent.iteration)
     if stop.received is not None:
         say(f"stopped after iteration {agent.iteration}; checkpoint: {checkpoint}", ERR)
-        say(f"to go on: metarl train --resume {run.path}", ERR)
+        say(f"to go on: metarl train --resume {shlex.quote(str(run.path))}", ERR)
         return 128 + stop.received
     say(f"done: {agent.num_timesteps:,} steps; checkpoint: {checkpoint}")
-    say(f"next: metarl evaluate {run.path}")
+    say(f"next: metarl evaluate {shlex.quote(str(run.path))}")
     return 0
 
 

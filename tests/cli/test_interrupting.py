@@ -38,7 +38,7 @@ def processes_of_group(group: int) -> list[str]:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_training_with_a_checkpoint_and_no_process_left(tmp_path, number):
-    run = tmp_path / "run"
+    run = tmp_path / "a run"
     arguments = [*TINY[:-1], "2", "--total-timesteps", str(10**9), "--run", str(run)]
     process = subprocess.Popen(
         [sys.executable, "-m", "metarl.cli", *arguments],
@@ -69,7 +69,7 @@ def test_a_signal_ends_training_with_a_checkpoint_and_no_process_left(tmp_path, 
     agent = load_run(run)
     assert rest.splitlines()[-2:] == [
         f"stopped after iteration {agent.iteration}; checkpoint: {newest_checkpoint(run)}",
-        f"to go on: metarl train --resume {run}",
+        f"to go on: metarl train --resume '{run}'",
     ]
     with (run / "metrics.csv").open(newline="") as file:
         assert [int(row["iteration"]) for row in csv.DictReader(file)] == list(

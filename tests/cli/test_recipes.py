@@ -48,6 +48,9 @@ def test_pretrained_policies_are_listed_and_copied(tmp_path, monkeypatch, capsys
     assert main(["pretrained", name]) == 0
     assert RunFolder(tmp_path / "runs" / name).latest_checkpoint().is_dir()
     assert "isn't empty" in refused("pretrained", name)
+    capsys.readouterr()
+    assert main(["pretrained", name, "--run", "with space"]) == 0
+    assert capsys.readouterr().out.endswith("next: metarl evaluate 'with space'\n")
 
 
 def test_only_finite_families_have_new_goals(evaluated, refused):

@@ -51,7 +51,7 @@ def test_training_says_what_it_does_in_lines_that_can_be_copied(capsys, tmp_path
     assert re.match(r"1 iterations of 72 steps: about 0 s of simulation", forecast)
     assert folder == f"run folder: {run}"
     assert done == f"done: 72 steps; checkpoint: {run / 'checkpoints' / 'iteration-000001'}"
-    assert following == f"next: metarl evaluate {run}"
+    assert following == f"next: metarl evaluate '{run}'"
     assert re.match(r"iteration 1, 72 steps, return -\d", captured.err)
 
 
