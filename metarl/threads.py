@@ -86,7 +86,7 @@ def torch_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.empty(0, device=device).cpu()  # "meta" has no values that could be copied
     except (RuntimeError, AssertionError) as error:  # AssertionError: PyTorch without CUDA
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device: got {name!r}; can't be used here ({reason}).") from None

@@ -87,6 +87,6 @@ def test_an_exception_of_one_call_is_raised():
 
 def test_a_device_is_found_or_refused():
     assert torch_device("cpu") == torch.device("cpu")
-    for name in ("gpu", "cuda:99", ""):
+    for name in ("gpu", "cuda:99", "", "meta"):
         with pytest.raises(ConfigError, match=f"device: got '{name}'; can't be used here"):
             torch_device(name)
