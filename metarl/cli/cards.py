@@ -11,7 +11,14 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from metarl.cli.loading import Split, evaluation_folder, load_evaluation
+from metarl.cli.loading import (
+    Split,
+    check_each_once,
+    config_of,
+    evaluation_folder,
+    load_evaluation,
+    versions_of,
+)
 from metarl.cli.metrics import read_metrics
 from metarl.cli.oracle import NAME as ORACLE
 from metarl.cli.output import say
@@ -30,8 +37,7 @@ from metarl.evaluation.cards.figures import members_figure, training_figure
 from metarl.evaluation.cards.members import is_family
 from metarl.evaluation.controls import stands_beside
 from metarl.evaluation.figures import adaptation_figure
-from metarl.runs import RunFolder
-from metarl.storage import read_json, write_file
+from metarl.storage import write_file
 
 ALIKE = ("expert", ORACLE)
 """Controls that don't depend on the run that they stand beside: one is enough."""
@@ -66,10 +72,12 @@ def write_card(
     """Writes page, data and pictures of evaluated runs, as :func:`save_card` does.
 
     Raises:
-        EvaluationError: If a run isn't evaluated.
+        EvaluationError: If a run isn't evaluated, or is named twice.
+        CheckpointError: If a folder isn't a run's, or a file of it is damaged.
         ManifestMismatchError: If runs were evaluated on different tasks.
     """
-    configs = [RunFolder(run).config() for run in runs]
+    check_each_once(runs)
+    configs = [config_of(run) for run in runs]
     commands = [command_of(run, config) for run, config in zip(runs, configs, strict=True)]
     for run in runs:
         commands += [evaluation_command(run, split), *oracle_commands(run, split)]
@@ -100,7 +108,7 @@ def make_card(
         upstream: Rates by Meta-World's own procedure, by title.
         reasons: Why methods failed to adapt, by label.
     """
-    versions = read_json(run / "versions.json")
+    versions = versions_of(run)
     hardware = {"platform": versions["platform"], "cores": versions["cpu_count"]}
     return Card(
         title,
@@ -150,7 +158,7 @@ def entries_of(runs: Sequence[Path], split: str = "test") -> dict[str, CardEntry
     """
     groups: dict[str, list[Path]] = {}
     for run in runs:
-        config = RunFolder(run).config()
+        config = config_of(run)
         key = json.dumps([config["algorithm"], config["agent"]], sort_keys=True)
         groups.setdefault(key, []).append(run)
     entries: dict[str, CardEntry] = {}
@@ -195,7 +203,7 @@ def entry_of(runs: Sequence[Path], control: str = "", split: str = "test") -> Ca
     return CardEntry(
         evaluations,
         seeds,
-        settings=RunFolder(runs[0]).config()["agent"],
+        settings=config_of(runs[0])["agent"],
         training_steps=steps,
         seconds_per_iteration=float(np.median(seconds)) if seconds else None,
         training_seconds=sum(seconds) if seconds else None,
@@ -210,7 +218,7 @@ def finite(metrics: Mapping[str, Sequence[float]], name: str) -> list[float]:
 
 
 def _label(run: Path, taken: Mapping[str, Any]) -> str:
-    config = RunFolder(run).config()
+    config = config_of(run)
     name = str(config["algorithm"]).upper()
     if config["agent"].get("inner_lr") == 0:
         name = "control"

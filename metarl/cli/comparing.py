@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from metarl.cli.loading import Split, load_evaluation
+from metarl.cli.loading import Split, check_each_once, load_evaluation
 from metarl.cli.output import OUT, say
 from metarl.evaluation.comparison import compare
 from metarl.evaluation.figures import comparison_figure
@@ -38,6 +38,7 @@ def compare_runs(
         split: Held-out tasks, those trained on, or new goals of the families trained on.
         output: Where files go; by default into the first run's folder of evaluations.
     """
+    check_each_once((a, *more_a, b, *more_b))
     first, second = (
         [load_evaluation(run, split) for run in runs] for runs in ((a, *more_a), (b, *more_b))
     )

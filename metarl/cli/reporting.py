@@ -15,8 +15,11 @@ from metarl.cli.loading import (
     UPSTREAM,
     Split,
     belongs_to_rows,
+    check_each_once,
+    config_of,
     evaluation_folder,
     load_evaluation,
+    versions_of,
 )
 from metarl.cli.metrics import read_metrics
 from metarl.cli.output import say
@@ -38,7 +41,6 @@ from metarl.evaluation.report import (
     write_report,
 )
 from metarl.evaluation.report.content import TRACE
-from metarl.runs import RunFolder
 from metarl.storage import read_json
 
 CONTROLS = ("pretrained", "untrained", *ALIKE)
@@ -64,6 +66,7 @@ def report_runs(
     """
     if not runs:
         raise EvaluationError("runs: got none; needs at least one run folder.")
+    check_each_once(runs)
     path = runs[0] / "report.html" if output is None else output
     if path.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"output: got {path.name!r}; must end in .html.")
@@ -110,12 +113,12 @@ def group_of(runs: Sequence[Path], split: str, notes: list[str]) -> Group:
     """
     by_settings: dict[str, list[Path]] = {}
     for run in runs:
-        config = RunFolder(run).config()
-        key = json.dumps([config.get("algorithm"), config.get("agent")], sort_keys=True)
+        config = config_of(run)
+        key = json.dumps([config["algorithm"], config["agent"]], sort_keys=True)
         by_settings.setdefault(key, []).append(run)
     methods: dict[str, Method] = {}
     for members in by_settings.values():
-        label = _label(RunFolder(members[0]).config(), methods)
+        label = _label(config_of(members[0]), methods)
         methods[label] = Method(
             label,
             [load_evaluation(run, split) for run in members],
@@ -151,11 +154,10 @@ def facts_of(run: Path, split: str, notes: list[str]) -> RunFacts:
         CheckpointError: If the folder isn't a run's, or a file of it is damaged.
         ManifestMismatchError: If its tasks aren't those that it was evaluated on.
     """
-    config = RunFolder(run).config()
-    manifest, versions = (read_json(run / f"{name}.json") for name in ("manifest", "versions"))
-    for name, content in (("manifest", manifest), ("versions", versions)):
-        if not isinstance(content, dict):
-            raise CheckpointError(f"{run / name}.json: holds no JSON object")
+    config = config_of(run)
+    manifest, versions = read_json(run / "manifest.json"), versions_of(run)
+    if not isinstance(manifest, dict):
+        raise CheckpointError(f"{run / 'manifest.json'}: holds no JSON object")
     evaluated = load_evaluation(run, split).header.manifest
     if manifest.get("digest") != evaluated:
         raise ManifestMismatchError(
@@ -205,7 +207,7 @@ def _by_tasks(runs: Sequence[Path], split: str) -> list[list[Path]]:
     """Runs that were evaluated on the same tasks under the same protocol, seeds apart."""
     groups: dict[tuple[str, str], list[Path]] = {}
     for run in runs:
-        RunFolder(run).config()  # refuses what isn't a run before asking for its evaluation
+        config_of(run)  # refuses what isn't a run before asking for its evaluation
         evaluation = load_evaluation(run, split)
         key = (evaluation.header.manifest, evaluation.protocol.model_dump_json(exclude={"seed"}))
         groups.setdefault(key, []).append(run)
@@ -214,7 +216,6 @@ def _by_tasks(runs: Sequence[Path], split: str) -> list[list[Path]]:
 
 def _label(config: Mapping[str, Any], taken: Mapping[str, Any]) -> str:
     """The algorithm's name, numbered where several settings of it are there."""
-    settings = config.get("agent") or {}
-    name = "control" if settings.get("inner_lr") == 0 else str(config.get("algorithm")).upper()
+    name = "control" if config["agent"].get("inner_lr") == 0 else config["algorithm"].upper()
     numbers = range(2, len(taken) + 2)
     return next(one for one in (name, *(f"{name} {i}" for i in numbers)) if one not in taken)
