@@ -18,18 +18,18 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
 
 from metarl.agent import Agent
-from metarl.errors import CheckpointError, RunBusyError, RunExistsError
+from metarl.errors import CheckpointError, RunExistsError
 from metarl.runs.history import History
+from metarl.runs.locking import locked
 from metarl.runs.retention import Marks, Retention
 from metarl.runs.versions import version_differences, versions
 from metarl.storage import (
@@ -268,29 +268,13 @@ class RunFolder:
             raise CheckpointError(f"{self.path / 'versions.json'}: lists no packages")
         return version_differences(saved, versions())
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Keeps other processes from training in this folder; ends with the process at the latest.
 
         Raises:
             RunBusyError: If another process trains in it.
         """
-        if os.name != "posix":
-            yield
-            return
-        import fcntl
-
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunBusyError(f"run: another process is training in {self.path}") from None
-            except OSError as error:  # some network file systems can't
-                LOG.warning("%s can't be locked (%s); train in it once", self.path, error.strerror)
-            yield
-        finally:
-            os.close(handle)
+        return locked(self.path)
 
     @property
     def _marks_path(self) -> Path:
