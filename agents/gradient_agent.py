@@ -30,7 +30,7 @@ from metarl.types import Params
 from .experience import ExperienceSource
 from .from_settings import outer_step
 from .saved_state import SavedState, join_params, split_params
-from .settings import MetaPolicyGradientConfig
+from .settings import GradientInnerConfig, MetaPolicyGradientConfig
 from .skipping import SkippedUpdates
 
 ConfigT = TypeVar("ConfigT", bound=MetaPolicyGradientConfig)
@@ -126,6 +126,17 @@ class GradientAgent(Agent, Generic[ConfigT]):
     def make_outer(self) -> OuterStep:
         """The outer step."""
         return outer_step(self.config)
+
+    def control_settings(self) -> tuple[str, dict[str, Any]] | None:
+        """What a control is trained with: alike, but without adaptation in training.
+
+        Returns:
+            Its algorithm and settings; None if no setting of this algorithm trains like that.
+        """
+        if not isinstance(self.config, GradientInnerConfig):
+            return None
+        rates = {"inner_lr": 0.0, "adaptation_lr": self.config.rate(testing=True)}
+        return self.algorithm, {**self.config.model_dump(mode="json"), **rates}
 
     @abstractmethod
     def sample_tasks(self) -> Sequence[Task]:

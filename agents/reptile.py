@@ -18,6 +18,7 @@ from metarl.outer import Reptile as ReptileStep
 from metarl.policies import Policy
 
 from .adapters.gradient import GradientAdapter
+from .maml import MAML
 from .meta_policy_gradient import MetaPolicyGradient
 from .settings import GradientInnerConfig
 
@@ -26,7 +27,7 @@ class ReptileConfig(GradientInnerConfig):
     """Settings of Reptile. Those of the inner loop were chosen on 2-D navigation."""
 
     inner_lr: float = Field(
-        default=0.3, ge=0, description=GradientInnerConfig.model_fields["inner_lr"].description
+        default=0.3, gt=0, description="Inner step size; Reptile learns nothing at 0."
     )
     num_inner_steps: int = Field(
         default=2,
@@ -59,6 +60,9 @@ class ReptileConfig(GradientInnerConfig):
         return coefficient
 
 
+_OUTER_SETTINGS = {"outer", "outer_lr", "optimizer", "max_grad_norm"}
+
+
 class Reptile(MetaPolicyGradient[ReptileConfig]):
     """Reptile, toward the mean of the adapted parameters (Nichol et al. 2018)."""
 
@@ -68,6 +72,15 @@ class Reptile(MetaPolicyGradient[ReptileConfig]):
     def make_adapter(self, policy: Policy, *, testing: bool, **common: Any) -> Adapter:
         """Plain gradient descent on every parameter."""
         return GradientAdapter(policy, self.config.rate(testing=testing), **common)
+
+    def control_settings(self) -> tuple[str, dict[str, Any]]:
+        """MAML's at inner rate 0, where Reptile's own displacement would be 0.
+
+        The outer step is MAML's too: a rate for displacements says nothing of one for gradients.
+        """
+        kept = self.config.model_dump(mode="json", exclude=_OUTER_SETTINGS)
+        rates = {"inner_lr": 0.0, "adaptation_lr": self.config.rate(testing=True)}
+        return MAML.algorithm, {**kept, **rates}
 
     def make_outer(self) -> OuterStep:
         """A step along the displacement."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from metarl.agents import MetaPolicyGradient
+from metarl.agents import ALGORITHMS, MetaPolicyGradient
 from metarl.cli.output import say
 from metarl.cli.training import train
 from metarl.errors import CheckpointError, ConfigError, ManifestMismatchError
@@ -43,8 +43,9 @@ def pretrained_control(
 ) -> MetaPolicyGradient[Any]:
     """The pretrained control of a run: the one given, the one recorded, or a new one.
 
-    A new one is trained beside the run, on the same tasks, with the same settings, seed and number
-    of steps, at inner learning rate 0; its folder is recorded in ``RUN/controls.json``. An
+    A new one is trained beside the run, on the same tasks, with the same seed and number of steps,
+    and with the settings that the agent gives for it: its own at inner learning rate 0, or MAML's
+    where that would learn nothing; its folder is recorded in ``RUN/controls.json``. An
     interrupted one goes on from its last checkpoint.
 
     Args:
@@ -83,17 +84,19 @@ def _begin(
     run: Path, agent: MetaPolicyGradient[Any], path: Path, num_workers: int
 ) -> MetaPolicyGradient[Any]:
     """A new control and its run folder."""
-    settings = agent.config.model_dump(mode="json")
-    if "inner_lr" not in settings:
+    found = agent.control_settings()
+    if found is None:
         raise ConfigError(
             f"controls: {agent.algorithm} has no inner_lr that could be 0; train a control with "
             "`metarl train maml --inner-lr 0 --adaptation-lr ...` and give it: --pretrained RUN."
         )
-    settings |= {
-        "inner_lr": 0.0,
-        "adaptation_lr": settings.get("adaptation_lr") or settings["inner_lr"],
-    }
-    control = type(agent)(
+    if agent.config.model_dump().get("inner_lr") == 0:
+        raise ConfigError(
+            f"controls: {run} was trained at inner_lr 0, without meta-learning: it is a control "
+            "itself, and has none."
+        )
+    algorithm, settings = found
+    control = ALGORITHMS[algorithm](
         agent.benchmark,
         seed=agent.seed,
         num_workers=num_workers,
@@ -101,14 +104,17 @@ def _begin(
         **settings,
     )
     config = RunFolder(run).config()
-    changed = {"agent": settings, "total_timesteps": agent.num_timesteps}
+    changed = {"algorithm": algorithm, "agent": settings, "total_timesteps": agent.num_timesteps}
     RunFolder.create(path, {**config, **changed}, agent.benchmark.manifest())
     return control
 
 
 def _check(path: Path, agent: MetaPolicyGradient[Any], control: MetaPolicyGradient[Any]) -> None:
     """Refuses a control that isn't one, and says what else is different."""
-    ours, theirs = (one.config.model_dump(mode="json") for one in (agent, control))
+    ours, theirs = (
+        {"algorithm": one.algorithm, **one.config.model_dump(mode="json")}
+        for one in (agent, control)
+    )
     if theirs.get("inner_lr") != 0:
         raise ConfigError(
             f"pretrained: {path} was trained with inner_lr {theirs.get('inner_lr')}; "
@@ -116,11 +122,12 @@ def _check(path: Path, agent: MetaPolicyGradient[Any], control: MetaPolicyGradie
         )
     if agent.benchmark.manifest()["digest"] != control.benchmark.manifest()["digest"]:
         raise ManifestMismatchError(f"pretrained: {path} was trained on other tasks than the run.")
-    ours["adaptation_lr"] = ours.get("adaptation_lr") or ours.get("inner_lr")
+    if "inner_lr" in ours:
+        ours["adaptation_lr"] = ours.get("adaptation_lr") or ours["inner_lr"]
     differing = [
-        f"{name} {theirs.get(name)!r}, not {value!r}"
+        f"{name} {theirs[name]!r}, not {value!r}"
         for name, value in ours.items()
-        if name != "inner_lr" and theirs.get(name) != value
+        if name in theirs and name != "inner_lr" and theirs[name] != value
     ]
     if differing:
         say(f"note: the pretrained control has {'; '.join(differing)}")

@@ -29,6 +29,11 @@ FLAGS = [
     *("--num-workers", "0"),
 ]
 
+WITHOUT_A_RATE_THAT_COULD_BE_0 = (
+    *("meta-sgd", "leo", "lstm-meta-learner"),
+    *("learned-optimiser", "hypergradient", "imaml"),
+)
+
 every_agent = pytest.mark.parametrize("name", ALGORITHMS)
 
 
@@ -101,6 +106,25 @@ def test_trains_on_discrete_actions_and_episodes_that_end_early(name: str) -> No
     assert agent.num_timesteps < agent.timesteps_per_iteration
     assert all(torch.isfinite(value).all() for value in trained.values())
     assert not identical(before, trained)
+
+
+@every_agent
+def test_its_control_trains_the_whole_policy_at_inner_rate_0(name: str) -> None:
+    agent = small_agent(ALGORITHMS[name])
+    found = agent.control_settings()
+    assert (found is None) == (name in WITHOUT_A_RATE_THAT_COULD_BE_0)
+    if found is None:
+        return
+    algorithm, settings = found
+    control = small_agent(ALGORITHMS[algorithm], **settings)
+    assert agent.config.model_dump()["inner_lr"] == settings["adaptation_lr"]
+    assert settings["inner_lr"] == 0
+    assert control.timesteps_per_iteration == agent.timesteps_per_iteration
+    before = control.unadapted().params
+    after(1, control)
+    trained = control.unadapted().params
+    # CAVIA's context is adapted, never learned.
+    assert all(not torch.equal(trained[key], before[key]) for key in trained if key != "context")
 
 
 @every_agent

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from metarl.agents import Reptile
+from metarl.agents import MAML, Reptile
 from metarl.envs.navigation import navigation
 from metarl.errors import ConfigError
 from metarl.rollouts import RolloutEngine
@@ -70,3 +70,18 @@ def test_an_outer_step_that_needs_a_gradient_is_refused(outer: str) -> None:
 def test_a_term_of_an_objective_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"{name}: got 0\.5; must be 0.*Reptile"):
         small_agent(Reptile, **{name: 0.5})
+
+
+def test_an_inner_rate_at_which_nothing_is_learned_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"inner_lr: got 0; .*greater than 0"):
+        small_agent(Reptile, inner_lr=0)
+
+
+def test_its_control_is_maml_on_the_same_network_and_experience() -> None:
+    settings = {"inner_lr": 0.2, "num_inner_steps": 3, "gamma": 0.9}
+    found = small_agent(Reptile, optimizer="Adam", outer_lr=0.5, **settings).control_settings()
+    assert found is not None
+    assert found[0] == "maml"
+    rates = {"inner_lr": 0.0, "adaptation_lr": 0.2}
+    expected = small_agent(MAML, **{**settings, **rates}).config
+    assert MAML.config_type(**found[1]) == expected

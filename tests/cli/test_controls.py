@@ -12,6 +12,7 @@ from metarl.errors import CheckpointError
 from metarl.evaluation import Evaluation, evaluate
 from metarl.storage import read_checkpoint, write_checkpoint
 
+from .commands import ITERATION, TINY, plain, run_main
 from .conftest import QUICK, train
 from .conftest import evaluate as evaluate_run
 
@@ -50,6 +51,33 @@ def test_the_pretrained_control_is_trained_alike_but_at_inner_rate_0(evaluated):
     assert load_run(control).num_timesteps == load_run(evaluated).num_timesteps == 144
     own, his = (json.loads((path / "manifest.json").read_text()) for path in (evaluated, control))
     assert own == his
+
+
+def test_the_control_of_reptile_learns_and_what_differs_is_said(tmp_path, capsys):
+    run, control = tmp_path / "run", tmp_path / "run-pretrained"
+    total = ("--total-timesteps", ITERATION)
+    assert run_main("train", "reptile", *TINY[2:], *total, "--run", run) == 0
+    evaluate_run(run, "--controls", "pretrained")
+    said = plain(capsys.readouterr().out)
+    assert "note: the pretrained control has algorithm 'maml', not 'reptile'; outer 'trpo'" in said
+    assert yaml.safe_load((control / "config.yaml").read_text())["algorithm"] == "maml"
+    trained = load_run(control)
+    assert (trained.config.inner_lr, trained.config.adaptation_lr) == (0, 0.3)
+    fresh = untrained(trained)
+    assert all(not torch.equal(fresh.meta_params[n], v) for n, v in trained.meta_params.items())
+
+
+def test_where_no_inner_rate_could_be_0_it_is_said_what_to_do(tmp_path, refused):
+    run, total = tmp_path / "run", ("--total-timesteps", 1)
+    assert run_main("train", "meta-sgd", *TINY[2:], *total, "--run", run) == 0
+    message = refused("evaluate", run, *QUICK, "--controls", "pretrained")
+    assert "controls: meta-sgd has no inner_lr that could be 0; train a control with" in message
+
+
+def test_a_control_has_no_control(evaluated, tmp_path, refused):
+    control = shutil.copytree(evaluated.with_name("run-pretrained"), tmp_path / "control")
+    message = refused("evaluate", control, *QUICK, "--controls", "pretrained")
+    assert f"controls: {control} was trained at inner_lr 0" in message
 
 
 def test_each_run_records_the_other(evaluated):
