@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from metarl.agents import ALGORITHMS, MetaPolicyGradient
+from metarl.agents import MetaPolicyGradient
 from metarl.cli.output import say
-from metarl.cli.training import train
-from metarl.errors import CheckpointError, ConfigError, ManifestMismatchError
+from metarl.cli.resuming import resume_run
+from metarl.cli.training import make_agent, train_from_settings
+from metarl.errors import CheckpointError, ConfigError, ManifestMismatchError, RunChangedError
 from metarl.recipes.loading import load_run
+from metarl.recipes.settings import read_settings, settings_of
 from metarl.runs import RunFolder
 from metarl.storage import read_json, write_json
 
@@ -58,13 +60,19 @@ def pretrained_control(
         ConfigError: If the run given isn't such a control, or the algorithm has no inner rate that
             could be 0.
         ManifestMismatchError: If it was trained on other tasks.
+        RunBusyError: If another process trains it.
+        RunChangedError: If it can't go on, because other versions are installed.
         KeyboardInterrupt: If its training was interrupted.
     """
     path = given or linked_control(run) or run.with_name(f"{run.name}-pretrained")
-    if given is not None or RunFolder(path).checkpoints():
+    folder = RunFolder(path)
+    if given is None and not (path / "config.yaml").exists():
+        _begin(run, agent, path, num_workers)
         control = load_run(path, num_workers=num_workers)
-    else:
-        control = _begin(run, agent, path, num_workers)
+    elif folder.checkpoints():
+        control = load_run(path, num_workers=num_workers)
+    else:  # it was killed before its first checkpoint
+        control = make_agent(*settings_of(folder))
     _check(path, agent, control)
     if control.num_timesteps < agent.num_timesteps:
         if given is not None:
@@ -72,18 +80,17 @@ def pretrained_control(
                 f"pretrained: {path} has {control.num_timesteps:,} steps of training; the run has "
                 f"{agent.num_timesteps:,}, and a control needs as many."
             )
-        say(f"training the pretrained control for {agent.num_timesteps:,} steps: {path}")
-        if train(control, RunFolder(path), agent.num_timesteps, checkpoint_every=10):
-            raise KeyboardInterrupt
+        _check_can_go_on(folder)
+        say(f"the pretrained control goes on to {agent.num_timesteps:,} steps: {path}")
+        _done(resume_run(path, num_workers=num_workers, total_timesteps=agent.num_timesteps))
+        control = load_run(path, num_workers=num_workers)
     write_json(run / LINKS, {"pretrained": os.path.relpath(path, run)})
     write_json(path / LINKS, {"control_of": os.path.relpath(run, path)})
     return control
 
 
-def _begin(
-    run: Path, agent: MetaPolicyGradient[Any], path: Path, num_workers: int
-) -> MetaPolicyGradient[Any]:
-    """A new control and its run folder."""
+def _begin(run: Path, agent: MetaPolicyGradient[Any], path: Path, num_workers: int) -> None:
+    """Trains a new control."""
     found = agent.control_settings()
     if found is None:
         raise ConfigError(
@@ -96,17 +103,33 @@ def _begin(
             "itself, and has none."
         )
     algorithm, settings = found
-    control = ALGORITHMS[algorithm](
-        agent.benchmark,
-        seed=agent.seed,
-        num_workers=num_workers,
-        device=str(agent.device),
-        **settings,
-    )
-    config = RunFolder(run).config()
-    changed = {"algorithm": algorithm, "agent": settings, "total_timesteps": agent.num_timesteps}
-    RunFolder.create(path, {**config, **changed}, agent.benchmark.manifest())
-    return control
+    config = {
+        **RunFolder(run).config(),
+        "algorithm": algorithm,
+        "agent": settings,
+        "total_timesteps": agent.num_timesteps,
+        "num_workers": num_workers,
+        "run": path,
+    }
+    say(f"training the pretrained control for {agent.num_timesteps:,} steps: {path}")
+    _done(train_from_settings(*read_settings(config, path / "config.yaml")))
+
+
+def _check_can_go_on(folder: RunFolder) -> None:
+    """Refuses what the control's training couldn't go on with."""
+    with folder.lock():
+        changes = folder.version_changes() if folder.checkpoints() else []
+    if changes:
+        raise RunChangedError(
+            f"pretrained: {folder.path} was begun with other versions, and can't go on; remove it "
+            "to train another:\n" + "\n".join(changes)
+        )
+
+
+def _done(code: int) -> None:
+    """Leaves as training was told to."""
+    if code:
+        raise KeyboardInterrupt
 
 
 def _check(path: Path, agent: MetaPolicyGradient[Any], control: MetaPolicyGradient[Any]) -> None:

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ from metarl.cli import load_run, main
 from metarl.cli.controls import linked_control, untrained
 from metarl.errors import CheckpointError
 from metarl.evaluation import Evaluation, evaluate
+from metarl.runs import RunFolder
 from metarl.storage import read_checkpoint, write_checkpoint
 
-from .commands import ITERATION, TINY, plain, run_main
+from .commands import ITERATION, TINY, newest_checkpoint, plain, run_main
 from .conftest import QUICK, train
 from .conftest import evaluate as evaluate_run
 
@@ -107,8 +109,46 @@ def test_an_interrupted_control_goes_on_from_its_checkpoint(evaluated, run, caps
     (newest,) = [one for one in (path / "checkpoints").iterdir() if one.name.endswith("2")]
     whole = load_run(path).meta_params
     shutil.rmtree(newest)
+    config = (path / "config.yaml").read_text()
+    (path / "config.yaml").write_text(config.replace("steps: 144", "steps: 72"))
     evaluate_run(run, "--controls", "pretrained")
-    assert "training the pretrained control" in capsys.readouterr().out
+    assert "the pretrained control goes on to 144 steps" in capsys.readouterr().out
+    events = [entry["event"] for entry in RunFolder(path).history.entries()]
+    assert events == ["begun", "done", "resumed", "done"]
+    assert (path / "config.yaml").read_text() == config
+    assert all(torch.equal(whole[n], v) for n, v in load_run(path).meta_params.items())
+
+
+def test_a_control_that_another_process_trains_is_left_to_it(evaluated, tmp_path, refused):
+    for name in ("run", "run-pretrained"):
+        shutil.copytree(evaluated.with_name(name), tmp_path / name)
+    run, folder = tmp_path / "run", RunFolder(tmp_path / "run-pretrained")
+    shutil.rmtree(newest_checkpoint(folder.path))
+    with folder.lock():
+        message = refused("evaluate", run, *QUICK)
+    assert "RunBusyError run: another process is training in" in message
+
+
+def test_a_control_of_other_versions_is_not_gone_on_with(evaluated, tmp_path, refused):
+    for name in ("run", "run-pretrained"):
+        shutil.copytree(evaluated.with_name(name), tmp_path / name)
+    path = tmp_path / "run-pretrained"
+    shutil.rmtree(newest_checkpoint(path))
+    versions = json.loads((path / "versions.json").read_text())
+    versions["packages"]["torch"] = "1.0"
+    (path / "versions.json").write_text(json.dumps(versions))
+    message = refused("evaluate", tmp_path / "run", *QUICK)
+    assert "RunChangedError" in message
+    assert "torch: saved 1.0, now" in message
+
+
+def test_a_control_killed_before_its_first_checkpoint_is_begun_again(evaluated, run):
+    path = Path(
+        shutil.copytree(evaluated.with_name("run-pretrained"), run.with_name("run-pretrained"))
+    )
+    whole = load_run(path).meta_params
+    shutil.rmtree(path / "checkpoints")
+    evaluate_run(run, "--controls", "pretrained")
     assert all(torch.equal(whole[n], v) for n, v in load_run(path).meta_params.items())
 
 
