@@ -37,7 +37,7 @@ def linked_control(run: Path) -> Path | None:
     links = read_json(run / LINKS)
     if not isinstance(links, dict) or not isinstance(links.get("pretrained", ""), str):
         raise CheckpointError(f"{run / LINKS}: holds no record of controls")
-    return run / links["pretrained"] if "pretrained" in links else None
+    return (run / links["pretrained"]).resolve() if "pretrained" in links else None
 
 
 def pretrained_control(
@@ -64,7 +64,8 @@ def pretrained_control(
         RunChangedError: If it can't go on, because other versions are installed.
         KeyboardInterrupt: If its training was interrupted.
     """
-    path = given or linked_control(run) or run.with_name(f"{run.name}-pretrained")
+    home = run.resolve()  # a run may be called `.` or `..`, or by a link that lies elsewhere
+    path = given or linked_control(run) or home.with_name(f"{home.name}-pretrained")
     folder = RunFolder(path)
     if given is None and not (path / "config.yaml").exists():
         _begin(run, agent, path, num_workers)
@@ -84,8 +85,9 @@ def pretrained_control(
         say(f"the pretrained control goes on to {agent.num_timesteps:,} steps: {path}")
         _done(resume_run(path, num_workers=num_workers, total_timesteps=agent.num_timesteps))
         control = load_run(path, num_workers=num_workers)
-    write_json(run / LINKS, {"pretrained": os.path.relpath(path, run)})
-    write_json(path / LINKS, {"control_of": os.path.relpath(run, path)})
+    theirs = path.resolve()
+    write_json(run / LINKS, {"pretrained": os.path.relpath(theirs, home)})
+    write_json(path / LINKS, {"control_of": os.path.relpath(home, theirs)})
     return control
 
 

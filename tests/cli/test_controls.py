@@ -92,6 +92,25 @@ def test_each_run_records_the_other(evaluated):
     assert linked_control(control) is None
 
 
+@pytest.mark.parametrize(
+    ("here", "name"), [("run", "."), ("run/checkpoints", ".."), ("elsewhere", "link")]
+)
+def test_the_control_lies_beside_the_run_whatever_that_is_called(
+    evaluated, run, monkeypatch, here, name
+):
+    control = run.with_name("run-pretrained")
+    shutil.copytree(evaluated.with_name("run-pretrained"), control)
+    (control / "controls.json").unlink()
+    there = run.parent / "elsewhere"
+    there.mkdir()
+    (there / "link").symlink_to(run)
+    monkeypatch.chdir(run.parent / here)
+    evaluate_run(Path(name), "--controls", "pretrained")
+    links = [json.loads((one / "controls.json").read_text()) for one in (run, control)]
+    assert links == [{"pretrained": "../run-pretrained"}, {"control_of": "../run"}]
+    assert {one.name for one in run.parent.iterdir()} == {"run", "run-pretrained", "elsewhere"}
+
+
 def test_a_recorded_control_is_evaluated_without_asking_and_not_trained_again(
     evaluated, tmp_path, capsys
 ):
