@@ -14,7 +14,8 @@ from metarl.errors import CheckpointError, ConfigError, ManifestMismatchError, R
 from metarl.recipes.loading import load_run
 from metarl.recipes.settings import read_settings, settings_of
 from metarl.runs import RunFolder
-from metarl.storage import read_json, write_json
+from metarl.runs.folder import iteration_of
+from metarl.storage import read_checkpoint, read_json, write_json
 
 LINKS = "controls.json"
 
@@ -50,6 +51,9 @@ def pretrained_control(
     where that would learn nothing; its folder is recorded in ``RUN/controls.json``. An
     interrupted one goes on from its last checkpoint.
 
+    Of one that has more training than the run's agent the checkpoint of as much is taken, or that
+    of the least beyond it, with a note.
+
     Args:
         run: The run's folder.
         agent: The run's agent.
@@ -71,7 +75,8 @@ def pretrained_control(
         _begin(run, agent, path, num_workers)
         control = load_run(path, num_workers=num_workers)
     elif folder.checkpoints():
-        control = load_run(path, num_workers=num_workers)
+        which = _as_trained(folder, agent.num_timesteps)
+        control = load_run(path, checkpoint=which, num_workers=num_workers)
     else:  # it was killed before its first checkpoint
         control = make_agent(*settings_of(folder))
     _check(path, agent, control)
@@ -85,6 +90,11 @@ def pretrained_control(
         say(f"the pretrained control goes on to {agent.num_timesteps:,} steps: {path}")
         _done(resume_run(path, num_workers=num_workers, total_timesteps=agent.num_timesteps))
         control = load_run(path, num_workers=num_workers)
+    if control.num_timesteps > agent.num_timesteps:
+        say(
+            f"note: the pretrained control has {control.num_timesteps:,} steps of training, the "
+            f"run {agent.num_timesteps:,}; the control has no checkpoint of as many"
+        )
     theirs = path.resolve()
     write_json(run / LINKS, {"pretrained": os.path.relpath(theirs, home)})
     write_json(path / LINKS, {"control_of": os.path.relpath(home, theirs)})
@@ -115,6 +125,19 @@ def _begin(run: Path, agent: MetaPolicyGradient[Any], path: Path, num_workers: i
     }
     say(f"training the pretrained control for {agent.num_timesteps:,} steps: {path}")
     _done(train_from_settings(*read_settings(config, path / "config.yaml")))
+
+
+def _as_trained(folder: RunFolder, num_timesteps: int) -> str:
+    """The checkpoint with the fewest steps of training that has at least these; else the latest."""
+    for path in folder.checkpoints():
+        try:
+            _, state = read_checkpoint(path)
+        except CheckpointError:
+            continue  # one that is damaged doesn't hinder that another is taken
+        steps = state.get("num_timesteps")
+        if isinstance(steps, int) and steps >= num_timesteps:
+            return str(iteration_of(path))
+    return "latest"
 
 
 def _check_can_go_on(folder: RunFolder) -> None:

@@ -201,6 +201,31 @@ def test_a_control_with_less_training_is_refused(run, tmp_path, refused):
     assert "72 steps of training; the run has 144, and a control needs as many" in message
 
 
+def test_of_a_control_with_more_training_the_checkpoint_of_as_much_is_taken(
+    evaluated, tmp_path, capsys
+):
+    for name in ("run", "run-pretrained"):
+        shutil.copytree(evaluated.with_name(name), tmp_path / name)
+    run, control = tmp_path / "run", tmp_path / "run-pretrained"
+
+    def steps() -> object:
+        found = Evaluation.load(run / "evaluation" / "test" / "controls" / "pretrained")
+        return found.header.subject["num_timesteps"]
+
+    evaluate_run(run, "--checkpoint", 1)
+    assert steps() == 72
+    assert "note" not in capsys.readouterr().out
+    assert run_main("report", run) == 0
+    assert "on the same tasks for as many steps, but without" in (run / "report.html").read_text()
+    shutil.rmtree(control / "checkpoints" / "iteration-000001")
+    evaluate_run(run, "--checkpoint", 1)
+    assert steps() == 144
+    said = plain(capsys.readouterr().out)
+    assert "note: the pretrained control has 144 steps of training, the run 72" in said
+    assert run_main("report", run) == 0
+    assert "for 144 environment steps (MAML: 72), but" in (run / "report.html").read_text()
+
+
 def test_a_damaged_record_is_refused(run):
     (run / "controls.json").write_text("[]")
     with pytest.raises(CheckpointError, match="holds no record of controls"):

@@ -203,14 +203,34 @@ def _worth(group: Group, own: Sequence[Method]) -> Part:
         if method is not control and method.evaluations[0].steps == control.evaluations[0].steps
     ]
     text = (
-        "The control has the same network, trained on the same tasks for as many steps, but "
-        "without adaptation in training; it is adapted the same way. What it gains is "
+        f"The control has the same network, trained on the same tasks{_training(control, compared)}"
+        ", but without adaptation in training; it is adapted the same way. What it gains is "
         "fine-tuning; only the difference is due to meta-learning."
     )
     said = [sentence for method in compared for sentence in worth_sentences(method, control)]
     return Part(
         "worth", heading, [text], said, [worth_table(method, control) for method in compared]
     )
+
+
+def _training(control: Method, compared: Sequence[Method]) -> str:
+    """For how many environment steps the control was trained, beside the others."""
+
+    def steps(method: Method) -> list[int]:
+        found = {one.header.subject.get("num_timesteps") for one in method.evaluations}
+        known = [one for one in found if isinstance(one, int)]
+        return sorted(known) if len(known) == len(found) else []
+
+    def named(numbers: Sequence[int]) -> str:
+        return " and ".join(f"{number:,}" for number in numbers)
+
+    own, others = steps(control), {display(one.label): steps(one) for one in compared}
+    if not own or not others or not all(others.values()):
+        return ""
+    if all(one == own for one in others.values()):
+        return " for as many steps"
+    listed = "; ".join(f"{label}: {named(one)}" for label, one in others.items())
+    return f" for {named(own)} environment steps ({listed})"
 
 
 def _upstream(own: Sequence[Method]) -> Part:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from metarl.errors import EvaluationError
+from metarl.evaluation import Evaluation
 from metarl.evaluation.report import Group, Method, Report, read_trace, write_report
 from tests.evaluation.report.made_up import IMPROVING, ORACLE, evaluation, facts, methods
 
@@ -158,6 +159,33 @@ def test_tasks_are_called_what_they_are(tmp_path: Path, split: str, called: str)
     for other in {"held-out", "training", "new"} - {called}:
         assert f"navigation, {other} tasks" not in page.text
         assert f"one {other} goal" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("own", "control", "words"),
+    [
+        ([100, 100], [100, 100], "on the same tasks for as many steps, but without adaptation"),
+        (
+            [1000, 900],
+            [2000, 900],
+            "for 900 and 2,000 environment steps (MAML: 900 and 1,000), but",
+        ),
+        ([100, 100], [None, 100], "on the same tasks, but without adaptation"),
+        ([None, None], [100, 100], "on the same tasks, but without adaptation"),
+    ],
+)
+def test_the_page_says_how_long_the_control_was_trained(
+    tmp_path: Path, own: list[int | None], control: list[int | None], words: str
+) -> None:
+    def runs(numbers: list[int | None]) -> list[Evaluation]:
+        return [
+            evaluation([[0.0] * 4, [1.0] * 4], subject={"seed": i, "num_timesteps": number})
+            for i, number in enumerate(numbers)
+        ]
+
+    group = Group([Method("MAML", runs(own), [facts()] * 2), Method("pretrained", runs(control))])
+    page, _, _ = written(tmp_path, group)
+    assert words in " ".join(page.text.split())
 
 
 def test_parts_without_content_are_left_out(tmp_path: Path) -> None:
