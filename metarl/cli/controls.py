@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from metarl.agents import MetaPolicyGradient
+from metarl.agents.settings import MetaPolicyGradientConfig
 from metarl.cli.output import say
 from metarl.cli.resuming import resume_run
 from metarl.cli.training import make_agent, train_from_settings
 from metarl.errors import CheckpointError, ConfigError, ManifestMismatchError, RunChangedError
 from metarl.recipes.loading import load_run
-from metarl.recipes.settings import read_settings, settings_of
+from metarl.recipes.settings import AnyAgent, read_settings, settings_of
 from metarl.runs import RunFolder
 from metarl.runs.folder import iteration_of
 from metarl.storage import read_checkpoint, read_json, write_json
@@ -20,7 +23,7 @@ from metarl.storage import read_checkpoint, read_json, write_json
 LINKS = "controls.json"
 
 
-def untrained(agent: MetaPolicyGradient[Any]) -> MetaPolicyGradient[Any]:
+def untrained(agent: AnyAgent) -> AnyAgent:
     """The same agent before any training: the network as its seed initialises it."""
     return type(agent)(
         agent.benchmark, seed=agent.seed, device=str(agent.device), **agent.config.model_dump()
@@ -41,14 +44,57 @@ def linked_control(run: Path) -> Path | None:
     return (run / links["pretrained"]).resolve() if "pretrained" in links else None
 
 
-def pretrained_control(
-    run: Path, agent: MetaPolicyGradient[Any], given: Path | None, num_workers: int
-) -> MetaPolicyGradient[Any]:
-    """The pretrained control of a run: the one given, the one recorded, or a new one.
+@dataclass(frozen=True)
+class PretrainedControl:
+    """The pretrained control of a run, found and checked; it may have to be trained yet.
 
-    A new one is trained beside the run, on the same tasks, with the same seed and number of steps,
-    and with the settings that the agent gives for it: its own at inner learning rate 0, or MAML's
-    where that would learn nothing; its folder is recorded in ``RUN/controls.json``. An
+    Attributes:
+        run: The run's folder.
+        num_timesteps: Environment steps of the run's training.
+        path: The control's folder.
+        num_workers: Processes that collect experience.
+        saved: The control, where it has had its training.
+        training: What trains it otherwise, and gives an exit code.
+    """
+
+    run: Path
+    num_timesteps: int
+    path: Path
+    num_workers: int
+    saved: AnyAgent | None = None
+    training: Callable[[], int] | None = None
+
+    def agent(self) -> AnyAgent:
+        """The control, trained now if need be; each folder then records the other.
+
+        Raises:
+            RunBusyError: If another process has begun to train it.
+            KeyboardInterrupt: If its training was interrupted.
+        """
+        if self.training is not None:
+            say(f"training the pretrained control to {self.num_timesteps:,} steps: {self.path}")
+            if self.training():
+                raise KeyboardInterrupt
+        control = self.saved or load_run(self.path, num_workers=self.num_workers)
+        if control.num_timesteps > self.num_timesteps:
+            say(
+                f"note: the pretrained control has {control.num_timesteps:,} steps of training, "
+                f"the run {self.num_timesteps:,}; the control has no checkpoint of as many"
+            )
+        ours, theirs = self.run.resolve(), self.path.resolve()
+        write_json(ours / LINKS, {"pretrained": os.path.relpath(theirs, ours)})
+        write_json(theirs / LINKS, {"control_of": os.path.relpath(ours, theirs)})
+        return control
+
+
+def find_pretrained(
+    run: Path, agent: AnyAgent, given: Path | None, num_workers: int
+) -> PretrainedControl:
+    """The pretrained control of a run: the one given, the one recorded, or one to be trained.
+
+    A new one is to be trained beside the run, on the same tasks, with the same seed and number of
+    steps, and with the settings that the agent gives for it: its own at inner learning rate 0, or
+    MAML's where that would learn nothing; its folder is recorded in ``RUN/controls.json``. An
     interrupted one goes on from its last checkpoint.
 
     Of one that has more training than the run's agent the checkpoint of as much is taken, or that
@@ -61,48 +107,44 @@ def pretrained_control(
         num_workers: Processes for its training.
 
     Raises:
-        ConfigError: If the run given isn't such a control, or the algorithm has no inner rate that
-            could be 0.
+        CheckpointError: If the folder given or recorded isn't a run's.
+        ConfigError: If it isn't such a control, or has less training and isn't to be trained; or if
+            the algorithm has no inner rate that could be 0.
         ManifestMismatchError: If it was trained on other tasks.
-        RunBusyError: If another process trains it.
-        RunChangedError: If it can't go on, because other versions are installed.
-        KeyboardInterrupt: If its training was interrupted.
+        RunBusyError: If it has to be trained, and another process trains it.
+        RunChangedError: If it has to go on, and other versions are installed.
+        RunExistsError: If something else lies where it is to be trained.
     """
     home = run.resolve()  # a run may be called `.` or `..`, or by a link that lies elsewhere
     path = given or linked_control(run) or home.with_name(f"{home.name}-pretrained")
-    folder = RunFolder(path)
+    folder, steps = RunFolder(path), agent.num_timesteps
+    found = partial(PretrainedControl, run, steps, path, num_workers)
     if given is None and not (path / "config.yaml").exists():
-        _begin(run, agent, path, num_workers)
-        control = load_run(path, num_workers=num_workers)
-    elif folder.checkpoints():
-        which = _as_trained(folder, agent.num_timesteps)
+        folder.check_free()
+        settings = _settings_of_new(run, agent, path, num_workers)
+        return found(training=partial(train_from_settings, *settings))
+    if folder.checkpoints():
+        which = _as_trained(folder, steps)
         control = load_run(path, checkpoint=which, num_workers=num_workers)
     else:  # it was killed before its first checkpoint
         control = make_agent(*settings_of(folder))
     _check(path, agent, control)
-    if control.num_timesteps < agent.num_timesteps:
-        if given is not None:
-            raise ConfigError(
-                f"pretrained: {path} has {control.num_timesteps:,} steps of training; the run has "
-                f"{agent.num_timesteps:,}, and a control needs as many."
-            )
-        _check_can_go_on(folder)
-        say(f"the pretrained control goes on to {agent.num_timesteps:,} steps: {path}")
-        _done(resume_run(path, num_workers=num_workers, total_timesteps=agent.num_timesteps))
-        control = load_run(path, num_workers=num_workers)
-    if control.num_timesteps > agent.num_timesteps:
-        say(
-            f"note: the pretrained control has {control.num_timesteps:,} steps of training, the "
-            f"run {agent.num_timesteps:,}; the control has no checkpoint of as many"
+    if control.num_timesteps >= steps:
+        return found(saved=control)
+    if given is not None:
+        raise ConfigError(
+            f"pretrained: {path} has {control.num_timesteps:,} steps of training; the run has "
+            f"{steps:,}, and a control needs as many."
         )
-    theirs = path.resolve()
-    write_json(run / LINKS, {"pretrained": os.path.relpath(theirs, home)})
-    write_json(path / LINKS, {"control_of": os.path.relpath(home, theirs)})
-    return control
+    _check_can_go_on(folder)
+    going_on = partial(resume_run, path, num_workers=num_workers, total_timesteps=steps)
+    return found(training=going_on)
 
 
-def _begin(run: Path, agent: MetaPolicyGradient[Any], path: Path, num_workers: int) -> None:
-    """Trains a new control."""
+def _settings_of_new(
+    run: Path, agent: AnyAgent, path: Path, num_workers: int
+) -> tuple[type[AnyAgent], Any]:
+    """Algorithm and settings of a control that is to be trained."""
     found = agent.control_settings()
     if found is None:
         raise ConfigError(
@@ -123,8 +165,9 @@ def _begin(run: Path, agent: MetaPolicyGradient[Any], path: Path, num_workers: i
         "num_workers": num_workers,
         "run": path,
     }
-    say(f"training the pretrained control for {agent.num_timesteps:,} steps: {path}")
-    _done(train_from_settings(*read_settings(config, path / "config.yaml")))
+    agent_type, checked = read_settings(config, path / "config.yaml")
+    _note_differences(agent, algorithm, checked.agent)
+    return agent_type, checked
 
 
 def _as_trained(folder: RunFolder, num_timesteps: int) -> str:
@@ -151,25 +194,22 @@ def _check_can_go_on(folder: RunFolder) -> None:
         )
 
 
-def _done(code: int) -> None:
-    """Leaves as training was told to."""
-    if code:
-        raise KeyboardInterrupt
-
-
-def _check(path: Path, agent: MetaPolicyGradient[Any], control: MetaPolicyGradient[Any]) -> None:
+def _check(path: Path, agent: AnyAgent, control: AnyAgent) -> None:
     """Refuses a control that isn't one, and says what else is different."""
-    ours, theirs = (
-        {"algorithm": one.algorithm, **one.config.model_dump(mode="json")}
-        for one in (agent, control)
-    )
-    if theirs.get("inner_lr") != 0:
+    rate = control.config.model_dump().get("inner_lr")
+    if rate != 0:
         raise ConfigError(
-            f"pretrained: {path} was trained with inner_lr {theirs.get('inner_lr')}; "
-            "a control needs 0."
+            f"pretrained: {path} was trained with inner_lr {rate}; a control needs 0."
         )
     if agent.benchmark.manifest()["digest"] != control.benchmark.manifest()["digest"]:
         raise ManifestMismatchError(f"pretrained: {path} was trained on other tasks than the run.")
+    _note_differences(agent, control.algorithm, control.config)
+
+
+def _note_differences(agent: AnyAgent, algorithm: str, config: MetaPolicyGradientConfig) -> None:
+    """Says what is different in a control beside its inner rate."""
+    ours = {"algorithm": agent.algorithm, **agent.config.model_dump(mode="json")}
+    theirs = {"algorithm": algorithm, **config.model_dump(mode="json")}
     if "inner_lr" in ours:
         ours["adaptation_lr"] = ours.get("adaptation_lr") or ours["inner_lr"]
     differing = [

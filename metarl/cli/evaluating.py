@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from metarl.cli.cards import write_card
-from metarl.cli.controls import linked_control, pretrained_control, untrained
+from metarl.cli.controls import find_pretrained, linked_control, untrained
 from metarl.cli.loading import DIGEST, UPSTREAM, Split, rows_digest
 from metarl.cli.oracle import oracle_control, saved_oracle, trained_oracle
 from metarl.cli.output import OUT, counting, say
@@ -106,6 +106,14 @@ def evaluate_run(
         saved_oracle(run, agent.benchmark, whole.num_timesteps)
     if as_upstream:
         check_upstream(RunFolder(run).config(), protocol)
+    asked = set(controls)
+    if pretrained is not None or linked_control(run) is not None:
+        asked.add("pretrained")
+    control = None
+    if "pretrained" in asked:
+        control = find_pretrained(run, agent, pretrained, num_workers)
+    folder = run / "evaluation" / split
+    found: dict[str, Evaluation] = {}
 
     def measure(subject: Any, what: str) -> Evaluation:
         with counting(what) as progress:
@@ -113,24 +121,23 @@ def evaluate_run(
                 subject, distribution, protocol, num_workers=num_workers, progress=progress
             )
 
-    asked = set(controls)
-    if pretrained is not None or linked_control(run) is not None:
-        asked.add("pretrained")
-    found = {THIS_RUN: measure(agent, "evaluating")}
+    def keep(name: str, evaluation: Evaluation) -> None:
+        found[name] = evaluation
+        save_evaluation(found, name, folder)
+
+    # Each is saved before the next begins, which may take hours and fail.
+    keep(THIS_RUN, measure(agent, "evaluating"))
     if "untrained" in asked:
-        found["untrained"] = measure(untrained(agent), "untrained control")
-    if "pretrained" in asked:
-        control = pretrained_control(run, agent, pretrained, num_workers)
-        found["pretrained"] = measure(control, "pretrained control")
+        keep("untrained", measure(untrained(agent), "untrained control"))
+    if control is not None:
+        keep("pretrained", measure(control.agent(), "pretrained control"))
     if "expert" in asked:
         with counting("scripted expert") as progress:
-            found["expert"] = evaluate_expert(found[THIS_RUN].header, progress)
+            keep("expert", evaluate_expert(found[THIS_RUN].header, progress))
     if "oracle" in asked:
         oracle = trained_oracle(run, agent.benchmark, whole.num_timesteps)
-        found["oracle"] = oracle_control(run, oracle, found[THIS_RUN], split, num_workers)
+        keep("oracle", oracle_control(run, oracle, found[THIS_RUN], split, num_workers))
     print_evaluation(found, f"{agent.benchmark.name}, {split} tasks, iteration {agent.iteration}")
-    folder = run / "evaluation" / split
-    save_evaluation(found, folder)
     if as_upstream:
         _show_upstream(run_as_upstream(run, agent, protocol), found[THIS_RUN], folder)
     say(f"rows, summary and figure: {folder}")
@@ -139,18 +146,17 @@ def evaluate_run(
     return 0
 
 
-def save_evaluation(found: Mapping[str, Evaluation], folder: Path) -> Path:
-    """Writes rows and summaries, and one figure of the adaptation curves (PNG and SVG).
+def save_evaluation(found: Mapping[str, Evaluation], name: str, folder: Path) -> None:
+    """Writes one evaluation's rows and summary, and a figure of all that are there (PNG and SVG).
 
     Args:
         found: This run's evaluation first, then its controls by name.
-        folder: Where to; each control goes into ``controls/<name>``.
+        name: Which of them is new.
+        folder: Where to; a control goes into ``controls/<name>``.
     """
-    for name, evaluation in found.items():
-        evaluation.save(folder if name == THIS_RUN else folder / "controls" / name)
+    found[name].save(folder if name == THIS_RUN else folder / "controls" / name)
     for kind in ("png", "svg"):
         write_file(folder / f"adaptation.{kind}", adaptation_figure(_labelled(found), kind))
-    return folder
 
 
 def print_evaluation(found: Mapping[str, Evaluation], title: str) -> None:

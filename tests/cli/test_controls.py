@@ -69,7 +69,36 @@ def test_the_control_of_reptile_learns_and_what_differs_is_said(tmp_path, capsys
     assert all(not torch.equal(fresh.meta_params[n], v) for n, v in trained.meta_params.items())
 
 
-def test_where_no_inner_rate_could_be_0_it_is_said_what_to_do(tmp_path, refused):
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """Evaluating fails."""
+    monkeypatch.setattr("metarl.cli.evaluating.evaluate", lambda *_, **__: pytest.fail("measured"))
+
+
+def test_what_is_no_run_is_refused_as_a_control_before_anything_runs(
+    run, tmp_path, refused, unmeasured
+):
+    message = refused("evaluate", run, *QUICK, "--pretrained", tmp_path / "nothing")
+    assert f"{tmp_path / 'nothing'}: is no run folder" in message
+
+
+def test_what_lies_where_the_control_is_to_be_is_left_alone(run, refused, unmeasured):
+    (path := run.with_name("run-pretrained")).mkdir()
+    (path / "thesis.tex").touch()
+    assert "RunExistsError" in refused("evaluate", run, *QUICK, "--controls", "pretrained")
+
+
+def test_an_evaluation_is_kept_when_the_control_s_training_is_interrupted(run, monkeypatch):
+    monkeypatch.setattr("metarl.cli.controls.train_from_settings", lambda *_: 130)
+    assert run_main("evaluate", run, *QUICK, "--controls", "untrained", "pretrained") == 130
+    folder = run / "evaluation" / "test"
+    assert Evaluation.load(folder).header.subject["iteration"] == 2
+    assert [path.name for path in (folder / "controls").iterdir()] == ["untrained"]
+    assert (folder / "adaptation.png").exists()
+    assert not (run / "controls.json").exists()
+
+
+def test_where_no_inner_rate_could_be_0_it_is_said_what_to_do(tmp_path, refused, unmeasured):
     run, total = tmp_path / "run", ("--total-timesteps", 1)
     assert run_main("train", "meta-sgd", *TINY[2:], *total, "--run", run) == 0
     message = refused("evaluate", run, *QUICK, "--controls", "pretrained")
@@ -131,14 +160,16 @@ def test_an_interrupted_control_goes_on_from_its_checkpoint(evaluated, run, caps
     config = (path / "config.yaml").read_text()
     (path / "config.yaml").write_text(config.replace("steps: 144", "steps: 72"))
     evaluate_run(run, "--controls", "pretrained")
-    assert "the pretrained control goes on to 144 steps" in capsys.readouterr().out
+    assert "training the pretrained control to 144 steps" in capsys.readouterr().out
     events = [entry["event"] for entry in RunFolder(path).history.entries()]
     assert events == ["begun", "done", "resumed", "done"]
     assert (path / "config.yaml").read_text() == config
     assert all(torch.equal(whole[n], v) for n, v in load_run(path).meta_params.items())
 
 
-def test_a_control_that_another_process_trains_is_left_to_it(evaluated, tmp_path, refused):
+def test_a_control_that_another_process_trains_is_left_to_it(
+    evaluated, tmp_path, refused, unmeasured
+):
     for name in ("run", "run-pretrained"):
         shutil.copytree(evaluated.with_name(name), tmp_path / name)
     run, folder = tmp_path / "run", RunFolder(tmp_path / "run-pretrained")
@@ -148,7 +179,7 @@ def test_a_control_that_another_process_trains_is_left_to_it(evaluated, tmp_path
     assert "RunBusyError run: another process is training in" in message
 
 
-def test_a_control_of_other_versions_is_not_gone_on_with(evaluated, tmp_path, refused):
+def test_a_control_of_other_versions_is_not_gone_on_with(evaluated, tmp_path, refused, unmeasured):
     for name in ("run", "run-pretrained"):
         shutil.copytree(evaluated.with_name(name), tmp_path / name)
     path = tmp_path / "run-pretrained"
