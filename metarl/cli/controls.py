@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from metarl.agents.settings import MetaPolicyGradientConfig
 from metarl.cli.output import say
 from metarl.cli.resuming import resume_run
 from metarl.cli.training import make_agent, train_from_settings
+from metarl.cli.writable import check_writable
 from metarl.errors import CheckpointError, ConfigError, ManifestMismatchError, RunChangedError
 from metarl.recipes.loading import load_run
 from metarl.recipes.settings import AnyAgent, read_settings, settings_of
@@ -21,6 +23,8 @@ from metarl.runs.folder import iteration_of
 from metarl.storage import read_checkpoint, read_json, write_json
 
 LINKS = "controls.json"
+
+ELSEWHERE = "`--output DIR` writes elsewhere"
 
 
 def untrained(agent: AnyAgent) -> AnyAgent:
@@ -55,6 +59,7 @@ class PretrainedControl:
         num_workers: Processes that collect experience.
         saved: The control, where it has had its training.
         training: What trains it otherwise, and gives an exit code.
+        recorded: Whether the run and the control record each other.
     """
 
     run: Path
@@ -63,9 +68,10 @@ class PretrainedControl:
     num_workers: int
     saved: AnyAgent | None = None
     training: Callable[[], int] | None = None
+    recorded: bool = True
 
     def agent(self) -> AnyAgent:
-        """The control, trained now if need be; each folder then records the other.
+        """The control, trained now if need be.
 
         Raises:
             RunBusyError: If another process has begun to train it.
@@ -81,14 +87,16 @@ class PretrainedControl:
                 f"note: the pretrained control has {control.num_timesteps:,} steps of training, "
                 f"the run {self.num_timesteps:,}; the control has no checkpoint of as many"
             )
-        ours, theirs = self.run.resolve(), self.path.resolve()
-        write_json(ours / LINKS, {"pretrained": os.path.relpath(theirs, ours)})
-        write_json(theirs / LINKS, {"control_of": os.path.relpath(ours, theirs)})
+        if self.recorded:
+            ours, theirs = self.run.resolve(), self.path.resolve()
+            write_json(ours / LINKS, {"pretrained": os.path.relpath(theirs, ours)})
+            with suppress(OSError):  # a control of somebody else's
+                write_json(theirs / LINKS, {"control_of": os.path.relpath(ours, theirs)})
         return control
 
 
 def find_pretrained(
-    run: Path, agent: AnyAgent, given: Path | None, num_workers: int
+    run: Path, agent: AnyAgent, given: Path | None, num_workers: int, output: Path | None = None
 ) -> PretrainedControl:
     """The pretrained control of a run: the one given, the one recorded, or one to be trained.
 
@@ -105,9 +113,12 @@ def find_pretrained(
         agent: The run's agent.
         given: Folder of a control, if there is one.
         num_workers: Processes for its training.
+        output: Where the evaluation goes, if not into the run: then a new control is to be trained
+            beside it, and nothing is recorded.
 
     Raises:
         CheckpointError: If the folder given or recorded isn't a run's.
+        DiskError: If it has to be trained, and its folder can't be written.
         ConfigError: If it isn't such a control, or has less training and isn't to be trained; or if
             the algorithm has no inner rate that could be 0.
         ManifestMismatchError: If it was trained on other tasks.
@@ -115,12 +126,15 @@ def find_pretrained(
         RunChangedError: If it has to go on, and other versions are installed.
         RunExistsError: If something else lies where it is to be trained.
     """
-    home = run.resolve()  # a run may be called `.` or `..`, or by a link that lies elsewhere
+    home = (
+        output or run
+    ).resolve()  # a run may be called `.` or `..`, or by a link that lies elsewhere
     path = given or linked_control(run) or home.with_name(f"{home.name}-pretrained")
     folder, steps = RunFolder(path), agent.num_timesteps
-    found = partial(PretrainedControl, run, steps, path, num_workers)
+    found = partial(PretrainedControl, run, steps, path, num_workers, recorded=output is None)
     if given is None and not (path / "config.yaml").exists():
         folder.check_free()
+        check_writable(path, ELSEWHERE)
         settings = _settings_of_new(run, agent, path, num_workers)
         return found(training=partial(train_from_settings, *settings))
     if folder.checkpoints():
@@ -136,6 +150,7 @@ def find_pretrained(
             f"pretrained: {path} has {control.num_timesteps:,} steps of training; the run has "
             f"{steps:,}, and a control needs as many."
         )
+    check_writable(path, "a control can be given: --pretrained RUN")
     _check_can_go_on(folder)
     going_on = partial(resume_run, path, num_workers=num_workers, total_timesteps=steps)
     return found(training=going_on)

@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from metarl.cli.cards import write_card
-from metarl.cli.controls import find_pretrained, linked_control, untrained
-from metarl.cli.loading import DIGEST, UPSTREAM, Split, rows_digest
+from metarl.cli.controls import ELSEWHERE, find_pretrained, linked_control, untrained
+from metarl.cli.loading import DIGEST, UPSTREAM, Split, evaluation_folder, rows_digest
 from metarl.cli.oracle import oracle_control, saved_oracle, trained_oracle
 from metarl.cli.output import OUT, counting, say
 from metarl.cli.upstream import GOALS_PER_FAMILY, check_upstream, run_as_upstream
+from metarl.cli.writable import check_writable
 from metarl.envs.metaworld.expert import check_expert, evaluate_expert
 from metarl.errors import ConfigError
 from metarl.evaluation import Evaluation, evaluate
@@ -51,6 +52,7 @@ def evaluate_run(
     card: bool = False,
     num_workers: int = os.cpu_count() or 1,
     checkpoint: str = "latest",
+    output: Path | None = None,
 ) -> int:
     """Evaluate a run's newest checkpoint on held-out tasks, before and after adaptation.
 
@@ -80,6 +82,8 @@ def evaluate_run(
         card: Write RUN/card.md and card.json as well.
         num_workers: Processes that collect experience.
         checkpoint: latest, best, or the number of an iteration.
+        output: Write into this folder instead, and nothing into the run; a control that has to be
+            trained is put beside it (DIR-pretrained), an oracle into it.
     """
     given = {
         "num_adaptation_steps": num_adaptation_steps,
@@ -100,10 +104,16 @@ def evaluate_run(
     if "expert" in controls:
         check_expert(None if distribution is None else distribution.tasks)
     whole = load_run(run) if "oracle" in controls and checkpoint != "latest" else agent
+    oracle_home = run
     if "oracle" in controls:
         if split == "new-goals":
             raise ConfigError("controls: got 'oracle'; it needs --split test or train.")
-        saved_oracle(run, agent.benchmark, whole.num_timesteps)
+        saved = saved_oracle(run, agent.benchmark, whole.num_timesteps)
+        if output is not None and saved is None:
+            oracle_home = output
+            saved_oracle(output, agent.benchmark, whole.num_timesteps)
+    if card and output is not None:
+        raise ConfigError("card: got True with output; a card is made of what lies in the run.")
     if as_upstream:
         check_upstream(RunFolder(run).config(), protocol)
     asked = set(controls)
@@ -111,8 +121,9 @@ def evaluate_run(
         asked.add("pretrained")
     control = None
     if "pretrained" in asked:
-        control = find_pretrained(run, agent, pretrained, num_workers)
-    folder = run / "evaluation" / split
+        control = find_pretrained(run, agent, pretrained, num_workers, output)
+    folder = output or evaluation_folder(run, split)
+    check_writable(folder, ELSEWHERE)
     found: dict[str, Evaluation] = {}
 
     def measure(subject: Any, what: str) -> Evaluation:
@@ -135,7 +146,7 @@ def evaluate_run(
         with counting("scripted expert") as progress:
             keep("expert", evaluate_expert(found[THIS_RUN].header, progress))
     if "oracle" in asked:
-        oracle = trained_oracle(run, agent.benchmark, whole.num_timesteps)
+        oracle = trained_oracle(oracle_home, agent.benchmark, whole.num_timesteps)
         keep("oracle", oracle_control(run, oracle, found[THIS_RUN], split, num_workers))
     print_evaluation(found, f"{agent.benchmark.name}, {split} tasks, iteration {agent.iteration}")
     if as_upstream:

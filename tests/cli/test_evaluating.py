@@ -1,6 +1,8 @@
 """`metarl evaluate`: what it leaves, and the runs and numbers that it refuses."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -61,6 +63,48 @@ def test_each_split_is_evaluated_into_its_own_folder(run):
         arguments = ("--split", split, "--num-adaptation-steps", 0, "--num-tasks", 2)
         assert run_main("evaluate", run, *arguments, "--num-workers", 0) == 0
     assert {path.name for path in (run / "evaluation").iterdir()} == {"train", "test"}
+
+
+def content(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_evaluation_can_be_written_elsewhere_and_the_run_left_as_it_is(run, tmp_path, capsys):
+    before, output = content(run), tmp_path / "mine" / "out"
+    few = ("--num-tasks", 2, "--num-adaptation-steps", 1, "--num-workers", 0)
+    controls = ("--controls", "untrained", "pretrained", "oracle")
+    assert run_main("evaluate", run, *few, *controls, "--output", output) == 0
+    assert content(run) == before
+    assert not run.with_name("run-pretrained").exists()
+    for folder in (output, *(output / "controls" / name for name in controls[1:])):
+        assert len(Evaluation.load(folder).tasks) == 2
+    assert {path.name for path in output.parent.iterdir()} == {"out", "out-pretrained"}
+    capsys.readouterr()
+    assert run_main("evaluate", run, *few, *controls, "--output", output) == 0
+    assert "training" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flags", [(), ("--controls", "pretrained")])
+def test_what_cannot_be_written_is_refused_before_anything_runs(
+    refused, run, monkeypatch, tmp_path, flags
+):
+    monkeypatch.setattr("metarl.cli.evaluating.evaluate", lambda *_, **__: pytest.fail("measured"))
+
+    def read_only(**_: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    (tmp_path / "file").touch()
+    message = refused("evaluate", run, *flags, "--output", tmp_path / "file" / "out")
+    assert "can't be written: Not a directory; `--output DIR` writes elsewhere" in message
+    monkeypatch.setattr("tempfile.TemporaryFile", read_only)
+    message = refused("evaluate", run, *flags)
+    assert "can't be written: Read-only file system; `--output DIR` writes elsewhere" in message
+    assert not (run / "evaluation").exists()
+
+
+def test_a_card_of_an_evaluation_elsewhere_is_refused(refused, run, tmp_path):
+    message = refused("evaluate", run, "--card", "--output", tmp_path / "out")
+    assert "card: got True with output" in message
 
 
 def test_evaluating_what_is_no_run_is_refused(refused, tmp_path):
