@@ -14,7 +14,8 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
-from metarl.adaptation import AdaptationState, AdaptedPolicy, MetaLearner
+from metarl.adaptation import AdaptationState, MetaLearner
+from metarl.adapted_policy import AdaptedPolicy
 from metarl.agent import Callback
 from metarl.errors import NonFiniteError
 from metarl.objective import MetaObjective

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from metarl.adaptation import AdaptedPolicy
+from metarl.adapted_policy import AdaptedPolicy
 from metarl.errors import ConfigError
 from metarl.rollouts import RolloutEngine
 from metarl.seeding import MAX_KEY, Purpose, Stream

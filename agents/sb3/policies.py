@@ -24,7 +24,7 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.common.type_aliases import GymEnv
 from torch import Tensor, nn
 
-from metarl.adaptation import AdaptedPolicy
+from metarl.adapted_policy import AdaptedPolicy
 from metarl.errors import ConfigError
 from metarl.policies import CategoricalMLPPolicy, GaussianMLPPolicy, Policy
 from metarl.types import Params

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from metarl.adaptation import AdaptedPolicy
+from metarl.adapted_policy import AdaptedPolicy
 from metarl.agent import Agent
 from metarl.errors import ConfigError
 from metarl.seeding import Purpose, Stream

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from metarl.adaptation import AdaptedPolicy
+from metarl.adapted_policy import AdaptedPolicy
 from metarl.agents import MAML
 from metarl.cli import evaluating
 from metarl.evaluation import Evaluation

@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
-from metarl.adaptation import AdaptedPolicy
+from metarl.adapted_policy import AdaptedPolicy
 from metarl.agent import Agent
 from metarl.evaluation import Evaluation, EvaluationHeader, EvaluationProtocol, EvaluationRow
 from metarl.policies import GaussianMLPPolicy

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from metarl.adaptation import AdaptedPolicy
+from metarl.adapted_policy import AdaptedPolicy
 from metarl.errors import RenderingError
 from metarl.evaluation.video.opengl import advice
 

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from stable_baselines3 import SAC
 from stable_baselines3.common.distributions import SquashedDiagGaussianDistribution
 
-from metarl.adaptation import AdaptedPolicy
+from metarl.adapted_policy import AdaptedPolicy
 from metarl.agents.sb3 import SquashedGaussianMLPPolicy, import_sac
 from metarl.envs.navigation import NavigationEnv
 from metarl.errors import ConfigError
