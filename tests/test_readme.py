@@ -127,6 +127,11 @@ def test_the_results_are_those_of_the_cards():
     for label in ("MAML", "control"):
         after_one = navigation[label]["episode_return"]["all"][1]
         assert FIELDS["episode_return"].cell(after_one) in " ".join(text.split())
+    push = read_card(results / "ml1-push.json")["variants"]
+    for label in ("MAML", "control"):
+        for step in (0, -1):
+            success = push[label]["success_final"]["all"][step]
+            assert FIELDS["success_final"].cell(success) in " ".join(text.split())
 
 
 @pytest.mark.slow
