@@ -201,7 +201,8 @@ def _shortfalls(figures: CardFigures) -> Iterator[str]:
         if field == "success_final":
             best = max(figures.estimate(name, one, -1, field).mean for one in figures.methods(name))
             if best < UNSOLVED:
-                yield f"{title}: no method's success after the last step is above {100 * best:.0f} %."
+                rate = f"{100 * best:.0f} %"
+                yield f"{title}: no method's success after the last step is above {rate}."
         if is_family(data):
             continue
         for label in figures.methods(name):

@@ -69,7 +69,7 @@ def resume_run(
                 settings=settings.agent.model_dump(mode="json"),
             )
         else:
-            _check_not_begun(folder)
+            _check_never_saved(folder, settings.checkpoint_every)
             agent = make_agent(agent_type, settings)
             folder.prepare(0)
         folder.write_beginning(written_settings(agent_type, settings), agent.benchmark.manifest())
@@ -83,15 +83,16 @@ def resume_run(
         )
 
 
-def _check_not_begun(run: RunFolder) -> None:
+def _check_never_saved(run: RunFolder, checkpoint_every: int) -> None:
     """Checks that a run without checkpoints was killed before its first one.
 
     Raises:
-        CheckpointError: If it has metrics, so that its checkpoints must have been removed.
+        CheckpointError: If it has metrics of more iterations than come before the first
+            checkpoint, so that its checkpoints must have been removed.
     """
     path = run.path / "metrics.csv"
     _, rows = read_metrics(path)
-    if rows:
+    if len(rows) > checkpoint_every:
         again = shlex.join(["metarl", "train", "--config", str(run.path / "config.yaml")])
         raise CheckpointError(
             f"{run.path}: holds no checkpoint, but {path.name} holds {len(rows)} iterations; bring "

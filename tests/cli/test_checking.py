@@ -26,7 +26,7 @@ def test_a_sound_family_leaves_with_0(capsys):
     said = text(capsys)
     assert "nothing found" in said
     assert "one seed gives one episode" in said
-    assert said.count("passed") == 2 * 11
+    assert said.count("passed") == 2 * 12
     assert "training tasks: milliseconds per step" in said
 
 

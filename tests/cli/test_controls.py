@@ -198,6 +198,7 @@ def test_a_control_killed_before_its_first_checkpoint_is_begun_again(evaluated, 
     )
     whole = load_run(path).meta_params
     shutil.rmtree(path / "checkpoints")
+    (path / "metrics.csv").unlink()
     evaluate_run(run, "--controls", "pretrained")
     assert all(torch.equal(whole[n], v) for n, v in load_run(path).meta_params.items())
 

@@ -230,5 +230,6 @@ def test_evaluation_on_tasks_that_were_trained_on_says_so(tmp_path, capsys):
     assert "[95 % interval]" in said
     assert "with one seed, intervals are over the episodes of each task" in said
     assert "intervals are over the episodes of each task" in (run / "card.md").read_text()
-    assert run_main("compare", run, run) == 0
+    again = shutil.copytree(run, tmp_path / "again")
+    assert run_main("compare", run, again) == 0
     assert "with one seed, intervals are over" in capsys.readouterr().out

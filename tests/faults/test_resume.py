@@ -164,6 +164,14 @@ def test_a_run_whose_checkpoints_were_removed_is_not_begun_again(half, capsys):
     assert run_main(*resumed(half)) == 0
 
 
+def test_a_run_killed_as_its_first_checkpoint_was_due_is_begun_again(half, trained):
+    shutil.rmtree(half / "checkpoints")
+    table = half / "metrics.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))
+    assert run_main(*resumed(half)) == 0
+    assert outcome_of(half) == outcome_of(trained)
+
+
 def test_what_is_no_run_is_refused(tmp_path, capsys):
     assert run_main("train", "--resume", tmp_path) == 2
     assert f"CheckpointError\n{tmp_path}: is no run folder" in capsys.readouterr().err
