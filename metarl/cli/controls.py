@@ -126,9 +126,8 @@ def find_pretrained(
         RunChangedError: If it has to go on, and other versions are installed.
         RunExistsError: If something else lies where it is to be trained.
     """
-    home = (
-        output or run
-    ).resolve()  # a run may be called `.` or `..`, or by a link that lies elsewhere
+    # A run may be called `.` or `..`, or by a link that lies elsewhere.
+    home = (output or run).resolve()
     path = given or linked_control(run) or home.with_name(f"{home.name}-pretrained")
     folder, steps = RunFolder(path), agent.num_timesteps
     found = partial(PretrainedControl, run, steps, path, num_workers, recorded=output is None)
