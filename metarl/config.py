@@ -8,6 +8,7 @@ misspelt field gets the nearest known name.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 else:
     ModelMetaclass = type(BaseModel)
 
+
+_OURS = "Value error, "
+"""What pydantic puts before the messages of our own checks."""
+
+_NAMES_ITS_FIELD = re.compile(r"\w+: got ")
 
 _CHECKS_ARE_PUT_OFF = ContextVar("checks are put off", default=False)
 
@@ -97,10 +103,22 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         elif fault["type"] == "missing":
             lines.append(f"{field}: is missing.")
         else:
-            allowed = fault["msg"].removeprefix("Value error, ")
-            # Without a field it is a fault between settings.
-            lines.append(f"{field}: got {_short(fault['input'])}; {allowed}." if field else allowed)
+            lines.append(_told(field, fault["input"], fault["msg"]))
     return "\n".join(lines)
+
+
+def _told(field: str, value: Any, message: str) -> str:
+    """A fault in one line, with field and value unless the message names them itself."""
+    said = message.removeprefix(_OURS)
+    names_its_field = _NAMES_ITS_FIELD.match(said) is not None
+    if not field:  # between settings
+        return said
+    if message.startswith(_OURS) and isinstance(value, BaseModel | dict):
+        # Between the settings of a nested model, which would fill the screen.
+        return f"{field}.{said}" if names_its_field else f"{field}: {said}"
+    if names_its_field:
+        return ".".join([*field.split(".")[:-1], said])
+    return f"{field}: got {_short(value)}; {said}."
 
 
 def _short(value: Any) -> str:

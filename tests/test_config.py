@@ -1,5 +1,5 @@
 import pytest
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from metarl.config import Config, check, checks_put_off
 from metarl.errors import ConfigError
@@ -8,6 +8,20 @@ from metarl.errors import ConfigError
 class Inner(Config):
     step_size: float = Field(0.1, gt=0)
     num_steps: int = Field(1, ge=0)
+    device: str = "cpu"
+
+    @field_validator("device")
+    @classmethod
+    def device_is_there(cls, name):
+        if name == "tpu":
+            raise ValueError(f"device: got {name!r}; isn't there")
+        return name
+
+    @model_validator(mode="after")
+    def long_steps_are_few(self):
+        if self.step_size > 1 and self.num_steps > 2:
+            raise ValueError(f"num_steps: got {self.num_steps}; must be at most 2 with long steps")
+        return self
 
 
 class Settings(Config):
@@ -82,6 +96,17 @@ def test_a_fault_between_settings_is_told_without_a_field():
 def test_numbers_are_finite(value):
     (line,) = faults(inner_lr=value)
     assert line.startswith(f"inner_lr: got {value}; ")
+
+
+@pytest.mark.parametrize("kind", [dict, Inner.model_construct])
+def test_a_fault_between_nested_settings_is_told_without_all_of_them(kind):
+    assert faults(inner_lr=1, inner=kind(step_size=3.0, num_steps=5)) == [
+        "inner.num_steps: got 5; must be at most 2 with long steps"
+    ]
+
+
+def test_a_message_that_names_its_field_is_not_given_it_again():
+    assert faults(inner_lr=1, inner={"device": "tpu"}) == ["inner.device: got 'tpu'; isn't there"]
 
 
 def test_settings_are_frozen():
