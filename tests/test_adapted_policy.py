@@ -11,6 +11,7 @@ from metarl.adapted_policy import AdaptedPolicy
 from metarl.errors import ConfigError
 from metarl.policies import CategoricalMLPPolicy, GaussianMLPPolicy, Policy
 from metarl.seeding import Stream
+from metarl.types import Params
 from tests.synthetic import perturbed
 
 BOX = spaces.Box(-1, 1, (2,), np.float32)
@@ -18,6 +19,7 @@ BOX = spaces.Box(-1, 1, (2,), np.float32)
 
 def adapted_policy(
     policy: Policy | None = None,
+    params: Params | None = None,
     *,
     observation_space: spaces.Space = BOX,
     action_space: spaces.Space = BOX,
@@ -26,7 +28,7 @@ def adapted_policy(
     policy = policy or GaussianMLPPolicy(2, 2, (4,), generator=torch.Generator().manual_seed(0))
     return AdaptedPolicy(
         policy,
-        policy.params(),
+        policy.params() if params is None else params,
         num_steps=0,
         observation_space=observation_space,
         action_space=action_space,
@@ -49,14 +51,7 @@ def test_predict_takes_one_observation_or_a_batch() -> None:
 def test_predict_deterministically_takes_the_clipped_mode_of_its_own_params() -> None:
     structure = GaussianMLPPolicy(2, 2, (4,))
     params = perturbed(structure.params(), 2.0)
-    policy = AdaptedPolicy(
-        structure,
-        params,
-        num_steps=1,
-        observation_space=BOX,
-        action_space=BOX,
-        stream=Stream(0),
-    )
+    policy = adapted_policy(structure, params)
     rows = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
     actions, _ = policy.predict(rows, deterministic=True)
     mean = structure.with_params(params, torch.from_numpy(rows))[0][:, :2].detach().numpy()
@@ -154,12 +149,5 @@ def test_predict_carries_the_state_of_a_policy_with_memory() -> None:
 def test_adapted_policies_hold_no_graph() -> None:
     structure = GaussianMLPPolicy(2, 2, (4,))
     params = {name: 2 * value.requires_grad_() for name, value in structure.params().items()}
-    policy = AdaptedPolicy(
-        structure,
-        params,
-        num_steps=1,
-        observation_space=BOX,
-        action_space=BOX,
-        stream=Stream(0),
-    )
+    policy = adapted_policy(structure, params)
     assert not any(value.requires_grad for value in policy.params.values())

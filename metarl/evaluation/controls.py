@@ -7,7 +7,8 @@ beside controls on the same tasks, under the same protocol and randomness:
 * ``none``: no adaptation; step 0 of the same rows.
 * ``untrained``: the same network at random initialisation, adapted the same way.
 * ``pretrained``: the same network trained on all tasks without meta-learning (inner learning rate
-  0) for as many steps, adapted the same way. The difference to it is what meta-learning was worth.
+  0), as long or as near to it as its checkpoints allow, and adapted the same way. The difference to
+  it is what meta-learning was worth.
 * ``expert``: a controller that sees the goal.
 * ``oracle``: a policy trained by Stable-Baselines3 that sees the goal.
 """

@@ -23,51 +23,8 @@ from metarl.policies import make_mlp_policy
 from metarl.rollouts import RolloutEngine
 from metarl.seeding import Stream
 from metarl.tasks import Task, check_manifest
+from tests.envs.gymnasium.walkers import WALKERS, Walker
 
-
-class Walker(gymnasium.Env):
-    """Walks on a line; everything that a task can set is in its observation."""
-
-    def __init__(self, stride=1.0, render_mode=None):
-        self.stride = stride
-        self.render_mode = render_mode
-        self.gains = np.ones(2, dtype=np.float32)
-        self.observation_space = spaces.Dict(
-            {
-                "start": spaces.Box(-np.inf, np.inf, (1,), np.float32),
-                "phase": spaces.Discrete(3),
-                "gains": spaces.Box(-np.inf, np.inf, (2,), np.float32),
-                "stride": spaces.Box(-np.inf, np.inf, (1,), np.float32),
-            }
-        )
-        self.action_space = spaces.Discrete(2)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.start = np.float32((options or {}).get("start", 0.0))
-        self.phase = 0
-        return self._observation(), {}
-
-    def step(self, action):
-        self.phase = (self.phase + 1) % 3
-        self.gains = self.gains * 2  # forgets what the task set
-        return self._observation(), float(self.stride), False, False, {"is_success": True}
-
-    def _observation(self):
-        return {
-            "start": np.array([self.start], dtype=np.float32),
-            "phase": np.int64(self.phase),
-            "gains": self.gains,
-            "stride": np.array([self.stride], dtype=np.float32),
-        }
-
-
-WALKERS = {
-    "arguments": {"stride": Uniform(0.5, 1.5)},
-    "options": {"start": OneOf([-1.0, 1.0])},
-    "attributes": {"gains": Uniform((0.0, 0.0), (1.0, 1.0))},
-    "max_episode_steps": 4,
-}
 PENDULUMS = TaskFamily(
     "Pendulum-v1",
     attributes={"unwrapped.m": Uniform(0.5, 2.0), "unwrapped.l": Uniform(0.5, 1.5)},
@@ -128,7 +85,7 @@ def test_a_function_applies_a_task_to_a_mujoco_model():
 
 def test_every_way_to_set_a_task_reaches_the_environment_at_every_reset():
     benchmark = TaskFamily(Walker, **WALKERS).benchmark()
-    assert benchmark.name.endswith("test_family.Walker")
+    assert benchmark.name == "tests.envs.gymnasium.walkers.Walker"
     for task in benchmark.train.tasks[:4]:
         env = benchmark.train.make_env(task)
         for _ in range(2):  # the first episode changes the gains
@@ -294,35 +251,6 @@ def test_a_family_that_makes_no_sense_is_refused_before_anything_is_built(settin
         TaskFamily("Pendulum-v1", **settings)
 
 
-def test_an_attribute_is_found_through_the_wrappers():
-    family = TaskFamily("Pendulum-v1", attributes={"m": Uniform(0.5, 2.0)})
-    train = family.benchmark().train
-    env = train.make_env(train.tasks[0])
-    env.reset(seed=0)
-    assert env.unwrapped.m == train.tasks[0].parameters["m"]
-
-
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        ("mx", r"mx: PendulumEnv has no attribute 'mx'; did you mean m"),
-        ("unwrapped.mx", r"unwrapped.mx: PendulumEnv has no attribute 'mx'; did you mean m"),
-        ("unwrapped.model.mass", "unwrapped.model.mass: PendulumEnv has no attribute 'model'"),
-        ("unwrapped.unwrapped", r"unwrapped.unwrapped: can't be set to 0\."),
-    ],
-)
-def test_an_attribute_that_is_not_there_is_refused_with_the_nearest(path, message):
-    family = TaskFamily("Pendulum-v1", attributes={path: Uniform(0.0, 1.0)})
-    with pytest.raises(TaskError, match=message):
-        family.benchmark()
-
-
-def test_an_array_attribute_keeps_its_shape():
-    settings = {**WALKERS, "attributes": {"gains": Uniform(0.0, 1.0)}}
-    with pytest.raises(TaskError, match=r"gains: got shape \(\); the attribute's is \(2,\)"):
-        TaskFamily(Walker, **settings).benchmark()
-
-
 def test_an_unknown_id_is_refused():
     with pytest.raises(ConfigError, match=r"env: .*Pendulun"):
         TaskFamily("Pendulun-v1", arguments={"g": Uniform(8, 9)}).benchmark()
@@ -367,47 +295,3 @@ def test_a_task_that_changes_the_spaces_or_is_of_another_family_is_refused():
     for stranger in (Task("other", {"stride": 2}), Task(family.name, {"step": 2})):
         with pytest.raises(TaskError, match="task: got Task"):
             benchmark.train.make_env(stranger)
-
-
-class Drifting(Walker):
-    """Changes the lists that it is given."""
-
-    def __init__(self, path=()):
-        super().__init__()
-        self.path, self.goal, self.home = path, [0.0], [0.0]
-
-    def reset(self, *, seed=None, options=None):
-        self.way = options["way"]
-        self.seen = [list(values) for values in (self.path, self.goal, self.way, self.home)]
-        for values in (self.path, self.goal, self.way, self.home):
-            values[0] += 1
-        return super().reset(seed=seed)
-
-
-def take_home(env, parameters):
-    env.unwrapped.home = parameters["home"]
-
-
-def test_an_environment_that_changes_what_it_is_given_does_not_change_the_task():
-    values = OneOf([[0.5], [0.25]])
-    family = TaskFamily(
-        Drifting,
-        arguments={"path": values},
-        attributes={"goal": values},
-        options={"way": values},
-        parameters={"home": values},
-        apply=take_home,
-        reuse=True,
-        split=NoSplit(),
-        max_episode_steps=4,
-    )
-    task = Task(family.name, {name: [0.5] for name in ("path", "goal", "way", "home")})
-    tasks = family.benchmark().train
-    env = tasks.make_env(task)
-    for _ in range(2):
-        env.reset()
-    assert env.unwrapped.seen[1:3] == [[0.5], [0.5]]  # what a reset sets
-    assert tasks.retask(env, task)
-    env.reset()
-    assert env.unwrapped.seen[1:] == [[0.5], [0.5], [0.5]]
-    assert env.parameters == task.parameters
