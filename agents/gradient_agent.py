@@ -138,6 +138,26 @@ class GradientAgent(Agent, Generic[ConfigT]):
         rates = {"inner_lr": 0.0, "adaptation_lr": self.config.rate(testing=True)}
         return self.algorithm, {**self.config.model_dump(mode="json"), **rates}
 
+    def with_adaptation_lr(self, rate: float) -> Self:
+        """The same agent, but adapted at another step size; this one stays as it is.
+
+        Raises:
+            ConfigError: If the rate is out of range, or this agent's adaptation has none.
+        """
+        if not isinstance(self.config, GradientInnerConfig):
+            return super().with_adaptation_lr(rate)
+        other = type(self)(
+            self.benchmark,
+            seed=self.seed,
+            num_workers=self.num_workers,
+            worker_timeout=self.worker_timeout,
+            device=str(self.device),
+            **{**self.config.model_dump(), "adaptation_lr": rate},
+        )
+        other.meta_params = self.meta_params
+        other.iteration, other.num_timesteps = self.iteration, self.num_timesteps
+        return other
+
     @abstractmethod
     def sample_tasks(self) -> Sequence[Task]:
         """The tasks of this iteration; they follow from seed and iteration."""

@@ -149,6 +149,16 @@ class Agent(ABC):
         del before, after, support
         raise ConfigError(f"trace: {type(self).__name__} doesn't adapt by the descent of a loss.")
 
+    def with_adaptation_lr(self, rate: float) -> Self:
+        """The same agent, but adapted at another step size; this one stays as it is.
+
+        Raises:
+            ConfigError: If the rate is out of range, or this agent's adaptation has none.
+        """
+        raise ConfigError(
+            f"adaptation_lr: got {rate}; the adaptation of {type(self).__name__} has no such rate."
+        )
+
     def predict(
         self,
         observation: npt.NDArray[Any],

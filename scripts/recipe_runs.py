@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from metarl.cli import main
-from metarl.cli.loading import Split, load_evaluation
+from metarl.cli.loading import Split, evaluation_folder, load_evaluation
 from metarl.cli.output import ERR, say
 from metarl.cli.resuming import run_name
 from metarl.cli.upstream import run_as_upstream
@@ -76,16 +76,27 @@ def train_or_resume(recipe: Recipe, variant: str, seed: int, runs: Path, workers
     return main(["train", "--resume", str(path), *steps, *processes])
 
 
-def evaluate_run(path: Path, protocol: EvaluationProtocol, split: Split, workers: int) -> int:
-    """Evaluates a run's newest checkpoint, if that isn't done already; returns the exit code."""
+def evaluate_run(
+    path: Path, protocol: EvaluationProtocol, split: Split, workers: int, name: str = ""
+) -> int:
+    """Evaluates a run's newest checkpoint, if that isn't done already; returns the exit code.
+
+    Args:
+        path: The run's folder.
+        protocol: How.
+        split: On which tasks.
+        workers: Processes.
+        name: Of the evaluation in ``RUN/evaluation/``, if it isn't the split's.
+    """
     try:
-        done = load_evaluation(path, split)
+        done = load_evaluation(path, name or split)
     except EvaluationError:
         pass
     else:
         if done.protocol == protocol and is_of_newest_checkpoint(done, path):
             return 0
     words = ["evaluate", str(path), "--num-workers", str(workers), "--split", split]
+    words += ["--output", str(evaluation_folder(path, name))] if name else []
     for name, value in protocol.model_dump(mode="json", exclude_defaults=True).items():
         values = value if isinstance(value, list) else [value]
         words += [f"--{name.replace('_', '-')}", *map(str, values)]

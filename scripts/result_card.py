@@ -36,7 +36,11 @@ from metarl.runs import RunFolder
 SIGNALLED = 128
 """Exit codes above this are that and a signal's number."""
 
+OWN_RATE = "own-rate"
+"""An evaluation in which each run is adapted at the step size that suits it best."""
+
 EXTRA = {
+    OWN_RATE: "Each run adapted at the step size that suits it best",
     "train": "Families and goals trained on",
     "new-goals": "Families trained on, goals that training never saw",
 }
@@ -72,10 +76,15 @@ def write_card(
 ) -> Path:
     """Evaluates the runs of each variant as the recipe says, and puts them on its card."""
     extra_protocol = recipe.evaluation.model_copy(update={"num_tasks": recipe.num_extra_tasks})
-    splits = [(split, extra_protocol) for split in EXTRA if split in recipe.extra]
+    own_rate = recipe.evaluation.model_copy(update={"adaptation_lrs": recipe.adaptation_lrs})
+    extra = [OWN_RATE] if recipe.adaptation_lrs else []
+    extra += [split for split in EXTRA if split in recipe.extra]
     for run in itertools.chain.from_iterable(folders.values()):
-        for split, protocol in (("test", recipe.evaluation), *splits):
-            go_on(evaluate_run(run, protocol, split, workers))
+        go_on(evaluate_run(run, recipe.evaluation, "test", workers))
+        if OWN_RATE in extra:
+            go_on(evaluate_run(run, own_rate, "test", workers, OWN_RATE))
+        for split in recipe.extra:
+            go_on(evaluate_run(run, extra_protocol, split, workers))
     rates = [
         UpstreamRow(variant, step, upstream_rate(run, step), seed_of(run))
         for variant, runs in folders.items()
@@ -89,8 +98,8 @@ def write_card(
         next(iter(folders.values()))[0],
         [recipe.note] if recipe.note else [],
         extra={
-            EXTRA[split]: {v: entry_of(runs, split=split) for v, runs in folders.items()}
-            for split, _ in splits
+            EXTRA[name]: {v: entry_of(runs, split=name) for v, runs in folders.items()}
+            for name in extra
         },
         upstream={"metaworld.evaluation on the test families": rates} if rates else {},
         reasons=recipe.reasons,

@@ -41,9 +41,7 @@ def evaluate_expert(
         rows += _play(tasks[start : start + TASKS_PER_BATCH], header.max_episode_steps, start)
         if progress is not None:
             progress(len(rows), len(tasks))
-    protocol = header.protocol.model_copy(
-        update={"num_adaptation_steps": 0, "evaluation_episodes": 1}
-    )
+    protocol = header.protocol.without_adaptation().model_copy(update={"evaluation_episodes": 1})
     return Evaluation(
         rows, replace(header, protocol=protocol, subject={"algorithm": "scripted expert"})
     )

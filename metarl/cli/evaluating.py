@@ -24,7 +24,7 @@ from metarl.evaluation.controls import Control, worth_lines
 from metarl.evaluation.figures import adaptation_figure
 from metarl.evaluation.protocol import Preset, resolve_protocol
 from metarl.evaluation.sampling import Over, fixed_tasks_note, intervals_over
-from metarl.evaluation.tables import count, gain_lines, percent, summary_table
+from metarl.evaluation.tables import count, gain_lines, percent, rate_lines, summary_table
 from metarl.evaluation.upstream import UpstreamResult
 from metarl.recipes.loading import load_run, new_goals, with_horizon
 from metarl.runs import RunFolder
@@ -44,6 +44,7 @@ def evaluate_run(
     num_tasks: int | None = None,
     tasks: tuple[str, ...] | None = None,
     max_episode_steps: int | None = None,
+    adaptation_lrs: tuple[float, ...] | None = None,
     split: Split = "test",
     seed: int = 0,
     controls: tuple[Control, ...] = (),
@@ -71,6 +72,8 @@ def evaluate_run(
         num_tasks: Tasks drawn, spread over families; by default all.
         tasks: Families or task digests to evaluate on.
         max_episode_steps: Horizon; by default that of training.
+        adaptation_lrs: Inner step sizes that the run, and each control that adapts, choose their
+            own from: that with the highest return after the last step on training tasks.
         split: Held-out tasks, those trained on, or new goals of the families trained on.
         seed: Seed of the evaluation's randomness.
         controls: untrained (random initialisation), pretrained (the same training without
@@ -93,6 +96,7 @@ def evaluate_run(
         "num_tasks": num_tasks,
         "tasks": tasks,
         "max_episode_steps": max_episode_steps,
+        "adaptation_lrs": adaptation_lrs,
         "seed": seed,
     }
     protocol = resolve_protocol(
@@ -182,6 +186,8 @@ def print_evaluation(found: Mapping[str, Evaluation], title: str) -> None:
     OUT.print(f"by {how}; mean over tasks{shown}", style="dim")
     if note := fixed_tasks_note(kinds):
         say(note)
+    for line in rate_lines(found):
+        say(line)
     for line in gain_lines(own.summary()):
         say(line)
     controls = {name: one for name, one in found.items() if name != THIS_RUN}

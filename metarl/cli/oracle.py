@@ -142,7 +142,7 @@ def oracle_control(
         evaluation = evaluate(
             oracle,
             benchmark.test if split == "test" else benchmark.train,
-            beside.protocol.model_copy(update={"num_adaptation_steps": 0}),
+            beside.protocol.without_adaptation(),
             num_workers=num_workers,
             progress=progress,
         )

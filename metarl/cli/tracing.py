@@ -48,6 +48,8 @@ def trace_run(
     protocol = evaluation.protocol
     if protocol.num_adaptation_steps < 1:
         raise ConfigError("num_adaptation_steps: the run's evaluation has 0; nothing to trace.")
+    if protocol.adaptation_lrs is not None:
+        agent = agent.with_adaptation_lr(header.subject["adaptation_lr"])
     chosen = _spread(evaluation.tasks, num_tasks)
     lines = []
     with agent, counting("tracing") as progress:

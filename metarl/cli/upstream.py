@@ -25,7 +25,8 @@ def run_as_upstream(run: Path, agent: Agent, protocol: EvaluationProtocol) -> Up
     40 goals per family as Meta-World assumes, one step, and the protocol's numbers of episodes.
 
     Raises:
-        ConfigError: If the benchmark isn't one of ML1, ML10, ML25 and ML45, or nothing is adapted.
+        ConfigError: If the benchmark isn't one of ML1, ML10, ML25 and ML45, nothing is adapted, or
+            a step size is to be chosen for it.
     """
     config = RunFolder(run).config()
     check_upstream(config, protocol)
@@ -48,10 +49,16 @@ def check_upstream(config: Mapping[str, Any], protocol: EvaluationProtocol) -> N
     """Checks that Meta-World's evaluation applies to a run.
 
     Raises:
-        ConfigError: If the benchmark isn't one of ML1, ML10, ML25 and ML45, or nothing is adapted.
+        ConfigError: If the benchmark isn't one of ML1, ML10, ML25 and ML45, nothing is adapted, or
+            a step size is to be chosen for it.
     """
     if protocol.num_adaptation_steps < 1:
         raise ConfigError("num_adaptation_steps: got 0; Meta-World's evaluation adapts.")
+    if protocol.adaptation_lrs is not None:
+        raise ConfigError(
+            f"adaptation_lrs: got {', '.join(map(str, protocol.adaptation_lrs))}; Meta-World's "
+            "evaluation adapts at the run's own rate."
+        )
     name = str(config["benchmark"]).partition("/")[0]
     if name not in ("ml1", "ml10", "ml25", "ml45"):
         raise ConfigError(

@@ -9,13 +9,12 @@ from typing import Any
 
 from metarl.agent import Agent
 from metarl.errors import ConfigError, UnknownNameError
+from metarl.evaluation.best_rate import RateSearch
+from metarl.evaluation.measuring import measure, num_rollouts
 from metarl.evaluation.protocol import NUM_SAMPLED_TASKS, EvaluationProtocol, resolve_protocol
 from metarl.evaluation.result import Evaluation, EvaluationHeader
-from metarl.evaluation.rows import EvaluationRow
-from metarl.rollouts import RolloutEngine
 from metarl.seeding import Purpose, Stream
 from metarl.tasks import Benchmark, Task, TaskDistribution
-from metarl.types import Trajectories
 
 PACKAGES = ("metarl", "torch", "numpy", "gymnasium", "metaworld", "mujoco")
 
@@ -49,7 +48,8 @@ def evaluate(
         One row per (task, adaptation step, episode), and what is computed from them.
 
     Raises:
-        ConfigError: If a setting is out of range, or there are no held-out tasks.
+        ConfigError: If a setting is out of range, there are no held-out tasks, or a step size is to
+            be chosen for adaptation that has none.
         UnknownNameError: If a preset or a task is unknown.
         NonFiniteError: If an environment returns a number that isn't finite.
     """
@@ -68,7 +68,8 @@ def evaluate(
         )
     stream = Stream(protocol.seed).child(Purpose.EVALUATION)
     tasks = choose_tasks(distribution, protocol, stream.child(0))
-    total = len(tasks) * (2 * protocol.num_adaptation_steps + 1)
+    search = RateSearch.of(agent, protocol, stream.child(3, 0))
+    total = num_rollouts(len(tasks), protocol) + (search.num_rollouts if search else 0)
     done = 0
 
     def count(finished: int) -> None:
@@ -77,40 +78,20 @@ def evaluate(
         if progress is not None:
             progress(done, total)
 
-    policies = [agent.unadapted()] * len(tasks)
-    rows: list[EvaluationRow] = []
-    with RolloutEngine(distribution, policies[0].policy, num_workers=num_workers) as engine:
-
-        def roll_out(episodes: int, path: Stream, *, deterministic: bool) -> Trajectories:
-            return engine.collect(
-                tasks,
-                [policy.params for policy in policies],
-                path,
-                num_episodes=episodes,
-                deterministic=deterministic,
-                progress=count,
-            )
-
-        for step in range(protocol.num_adaptation_steps + 1):
-            if step > 0:
-                support = roll_out(
-                    protocol.adaptation_episodes, stream.child(1, step), deterministic=False
-                )
-                policies = [
-                    agent.adapt_step(policy, support.task(index))
-                    for index, policy in enumerate(policies)
-                ]
-            outcome = roll_out(
-                protocol.evaluation_episodes,
-                stream.child(2, step),
-                deterministic=protocol.evaluation_actions == "mean",
-            )
-            rows += rows_of(tasks, step, outcome)
+    rate: dict[str, Any] = {}
+    if search is not None:
+        choice = search.choose(stream.child(3, 1), num_workers=num_workers, progress=count)
+        agent = choice.agent
+        rate = {"adaptation_lr": choice.rate, "training_returns": list(choice.returns)}
+    rows = measure(
+        agent, distribution, tasks, protocol, stream, num_workers=num_workers, progress=count
+    )
     subject = {
         "algorithm": getattr(agent, "algorithm", type(agent).__name__),
         "seed": agent.seed,
         "iteration": agent.iteration,
         "num_timesteps": agent.num_timesteps,
+        **rate,
     }
     seconds = time.perf_counter() - began
     return Evaluation(
@@ -179,24 +160,3 @@ def _all_there_are(benchmark: Benchmark, tasks: Sequence[Task]) -> bool:
     if train is None or test is None or len(set(tasks)) < len(tasks):
         return False
     return set(train) == set(test) == set(tasks)
-
-
-def rows_of(tasks: Sequence[Task], step: int, outcome: Trajectories) -> list[EvaluationRow]:
-    """Rows of the episodes ``[T, E]`` that were counted after ``step`` adaptation steps."""
-    any_success, final_success = outcome.success_any, outcome.success_final
-    return [
-        EvaluationRow(
-            task_index=index,
-            family=task.family,
-            task=task.digest,
-            adaptation_step=step,
-            episode=episode,
-            length=int(outcome.lengths[index, episode]),
-            episode_return=float(outcome.returns[index, episode]),
-            success_any=None if any_success is None else bool(any_success[index, episode]),
-            success_final=None if final_success is None else bool(final_success[index, episode]),
-            unstable=bool(outcome.unstable[index, episode]),
-        )
-        for index, task in enumerate(tasks)
-        for episode in range(outcome.rewards.shape[1])
-    ]

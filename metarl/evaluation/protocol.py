@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -48,6 +48,12 @@ class EvaluationProtocol(Config):
     max_episode_steps: int | None = Field(
         default=None, ge=1, description="Horizon; by default the benchmark's own."
     )
+    adaptation_lrs: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Inner step sizes to choose from: that with the highest return after the last "
+        "step on training tasks is taken; by default the agent's own.",
+    )
     seed: int = Field(default=0, ge=0, description="Root of the evaluation's randomness.")
 
     @model_validator(mode="after")
@@ -55,6 +61,18 @@ class EvaluationProtocol(Config):
         if self.tasks is not None and self.num_tasks is not None:
             raise ValueError("tasks and num_tasks: give one of the two")
         return self
+
+    @model_validator(mode="after")
+    def _rates_are_for_adapting(self) -> Self:
+        if self.adaptation_lrs is not None and self.num_adaptation_steps == 0:
+            raise ValueError(
+                "adaptation_lrs: got some with num_adaptation_steps 0; needs 1 or more"
+            )
+        return self
+
+    def without_adaptation(self) -> Self:
+        """The same for what doesn't adapt: its rows are of step 0 alone."""
+        return self.model_copy(update={"num_adaptation_steps": 0, "adaptation_lrs": None})
 
     @classmethod
     def preset(cls, name: str, **settings: Any) -> Self:

@@ -72,6 +72,27 @@ def gain_lines(summaries: Sequence[StepSummary]) -> list[str]:
     ]
 
 
+def rate_lines(evaluations: Mapping[str, Evaluation]) -> list[str]:
+    """Which step size each policy chose for its adaptation; nothing if there was no choice.
+
+    Args:
+        evaluations: By label.
+    """
+    lines = []
+    for label, evaluation in evaluations.items():
+        rates, subject = evaluation.protocol.adaptation_lrs, evaluation.header.subject
+        if rates is not None:
+            tried = ", ".join(
+                f"{rate:g} ({mean:.1f})"
+                for rate, mean in zip(rates, subject["training_returns"], strict=True)
+            )
+            lines.append(
+                f"{label}: adapted at {subject['adaptation_lr']:g}, by the return after the last "
+                f"step on training tasks: {tried}"
+            )
+    return lines
+
+
 def count(value: int, noun: str) -> str:
     """A number with its noun."""
     return f"{value} {noun}{'' if value == 1 else 's'}"

@@ -50,6 +50,8 @@ class Recipe(Config):
             all of them.
         upstream_steps: Adaptation steps after which the card also has the rate that Meta-World's
             own evaluation gives.
+        adaptation_lrs: Step sizes for a further evaluation on the card, in which each run is
+            adapted at the one that suits it best on training tasks.
         run: Settings that all variants share, as in a run's ``config.yaml``.
         variants: Ways to train by name, the main one first. The control trains with inner learning
             rate 0 and adapts as the others do: what it gains is fine-tuning, not meta-learning.
@@ -69,6 +71,7 @@ class Recipe(Config):
     extra: tuple[Literal["train", "new-goals"], ...] = ()
     num_extra_tasks: int | None = Field(default=None, ge=1)
     upstream_steps: tuple[int, ...] = ()
+    adaptation_lrs: tuple[float, ...] | None = None
     run: dict[str, Any]
     variants: dict[str, Variant] = Field(min_length=1)
     note: str = ""

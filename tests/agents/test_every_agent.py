@@ -128,6 +128,28 @@ def test_its_control_trains_the_whole_policy_at_inner_rate_0(name: str) -> None:
 
 
 @every_agent
+def test_it_can_be_adapted_at_another_rate_if_its_settings_have_one(name: str) -> None:
+    agent = small_agent(ALGORITHMS[name])
+    after(1, agent)
+    if "adaptation_lr" not in agent.config_type.model_fields:
+        with pytest.raises(ConfigError, match=r"adaptation_lr: got 0\.7; the adaptation of"):
+            agent.with_adaptation_lr(0.7)
+        return
+    other = agent.with_adaptation_lr(0.7)
+    assert other.config == agent.config.model_copy(update={"adaptation_lr": 0.7})
+    assert (other.iteration, other.num_timesteps) == (agent.iteration, agent.num_timesteps)
+    assert identical(other.meta_params, agent.meta_params)
+    own, same, far = (
+        one.adapt(navigation_task((0.3, 0.3)), num_steps=2, num_episodes=4).params
+        for one in (agent, agent.with_adaptation_lr(agent.config.rate(testing=True)), other)
+    )
+    assert identical(own, same)
+    assert not identical(own, far)
+    with pytest.raises(ConfigError, match="adaptation_lr"):
+        agent.with_adaptation_lr(0.0)
+
+
+@every_agent
 def test_every_setting_is_described(name: str) -> None:
     fields = ALGORITHMS[name].config_type.model_fields
     assert all(field.description for field in fields.values())

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from metarl.evaluation import Evaluation, EvaluationProtocol
+from metarl.cli import load_run
+from metarl.cli.repeating import evaluation_command
+from metarl.evaluation import Evaluation, EvaluationProtocol, evaluate
 from metarl.evaluation.controls import UNKNOWN
 from metarl.evaluation.tables import number
 
-from .commands import newest_checkpoint, run_main
+from .commands import newest_checkpoint, plain, run_main
 
 
 def change_config(run: Path, **changes: object) -> None:
@@ -56,6 +58,45 @@ def test_a_preset_and_settings_that_replace_its_own(run):
     )
     assert evaluation.header.max_episode_steps == 9
     assert {row.length for row in evaluation.rows} == {9}
+
+
+def test_the_run_and_its_control_choose_their_own_step_sizes(run, capsys):
+    """What was chosen is said, kept, and what a trace of the adaptation is made at."""
+    rates = ("--adaptation-lrs", 0.001, 0.7, "--num-adaptation-steps", 1)
+    arguments = ("--num-tasks", 2, "--adaptation-episodes", 2, "--num-workers", 0)
+    assert run_main("evaluate", run, *rates, *arguments, "--controls", "pretrained", "expert") == 2
+    assert "expert" in capsys.readouterr().err
+    assert run_main("evaluate", run, *rates, *arguments, "--controls", "pretrained") == 0
+    folder = run / "evaluation" / "test"
+    own, control = (Evaluation.load(f) for f in (folder, folder / "controls" / "pretrained"))
+    assert own.protocol == control.protocol
+    said = plain(capsys.readouterr().out)
+    for label, found in (("this run", own), ("pretrained", control)):
+        chosen, returns = (found.header.subject[k] for k in ("adaptation_lr", "training_returns"))
+        assert chosen == (0.001, 0.7)[returns.index(max(returns))]
+        assert f"{label}: adapted at {chosen:g}, by the return after the last step" in said
+    agent = load_run(run)
+    again = evaluate(
+        *(agent.with_adaptation_lr(own.header.subject["adaptation_lr"]), None, None),
+        num_tasks=2,
+        num_adaptation_steps=1,
+        adaptation_episodes=2,
+    )
+    assert again.rows == own.rows
+    assert evaluation_command(run).endswith("--adaptation-lrs 0.001 0.7 --controls pretrained")
+    traced = {}
+    for rate in (0.001, 0.7):
+        write_rate(folder, rate)
+        assert run_main("trace", run, "--num-tasks", 1) == 0
+        (traced[rate],) = json.loads((folder / "trace.json").read_text())["steps"]
+    assert 0 < traced[0.001]["kl"] < traced[0.7]["kl"]
+
+
+def write_rate(folder: Path, rate: float) -> None:
+    """As if it had been chosen."""
+    header = json.loads((folder / "evaluation.json").read_text())
+    header["subject"]["adaptation_lr"] = rate
+    (folder / "evaluation.json").write_text(json.dumps(header))
 
 
 def test_each_split_is_evaluated_into_its_own_folder(run):

@@ -99,6 +99,21 @@ def test_an_evaluation_is_asked_for_as_the_command_takes_it(runs, called, make_r
     ]
 
 
+def test_an_evaluation_may_have_a_name_of_its_own(runs, called, make_run):
+    path = make_run("run", evaluated=True)
+    protocol = PROTOCOL.model_copy(update={"adaptation_lrs": (0.1, 0.5)})
+    runs.evaluate_run(path, protocol, "test", 2, "own-rate")
+    (words,) = called
+    folder = path / "evaluation" / "own-rate"
+    assert words[2:] == [
+        *("--num-workers", "2", "--split", "test", "--output", str(folder)),
+        *("--num-adaptation-steps", "1", "--adaptation-lrs", "0.1", "0.5"),
+    ]
+    made_up([[[0.0], [1.0]]] * 4, adaptation_lrs=(0.1, 0.5)).save(folder)
+    runs.evaluate_run(path, protocol, "test", 2, "own-rate")
+    assert len(called) == 1
+
+
 def test_the_upstream_rate_is_kept_until_the_run_goes_on(runs, monkeypatch, tmp_path):
     agent, asked = SimpleNamespace(iteration=3), []
 

@@ -74,3 +74,34 @@ def test_the_script_ends_where_a_run_does(ask, code, ended):
     with pytest.raises(SystemExit) as leaving:
         ask(code=code)
     assert leaving.value.code == ended
+
+
+def test_its_evaluations_are_those_that_the_recipe_names(card, recipe, monkeypatch, tmp_path):
+    """In the order of the card: the one at chosen step sizes comes before other splits."""
+    recipe = recipe.model_copy(
+        update={"adaptation_lrs": (0.1, 0.5), "extra": ("new-goals",), "num_extra_tasks": 7}
+    )
+    evaluated, made = [], []
+
+    def evaluate_run(run, protocol, split, workers, name="") -> int:
+        evaluated.append((split, name, protocol.num_tasks, protocol.adaptation_lrs))
+        return 0
+
+    def make_card(*_, extra, **__) -> None:
+        made.extend(extra.items())
+
+    monkeypatch.setattr(card, "evaluate_run", evaluate_run)
+    monkeypatch.setattr(card, "entry_of", lambda runs, split="test": (split, runs))
+    monkeypatch.setattr(card, "make_card", make_card)
+    monkeypatch.setattr(card, "save_card", lambda *_: Path("card.md"))
+    runs = [tmp_path / "a"]
+    card.write_card(recipe, {"MAML": runs}, 2, "command")
+    assert evaluated == [
+        ("test", "", None, None),
+        ("test", "own-rate", None, (0.1, 0.5)),
+        ("new-goals", "", 7, None),
+    ]
+    assert made == [
+        ("Each run adapted at the step size that suits it best", {"MAML": ("own-rate", runs)}),
+        ("Families trained on, goals that training never saw", {"MAML": ("new-goals", runs)}),
+    ]

@@ -40,7 +40,8 @@ def card_json(card: Card) -> dict[str, Any]:
         reasons: {label: why it failed to adapt}
 
         VARIANT: seeds, intervals_over (what varies), settings, training_steps,
-            median_seconds_per_iteration, training_seconds, peak_memory_mib, evaluation_seconds
+            adaptation_lrs (of each seed, where they were chosen), median_seconds_per_iteration,
+            training_seconds, peak_memory_mib, evaluation_seconds
             success_final, success_any, episode_return: {per_seed: [[mean after each step] of each
                 seed], all: [ESTIMATE after each step]}, or null
             families: {family: {success_final (or episode_return): [ESTIMATE after each step]}},
@@ -158,6 +159,7 @@ def _entry_json(entry: CardEntry) -> dict[str, Any]:
         "seeds": list(entry.seeds),
         "intervals_over": intervals_over(entry.evaluations),
         "settings": dict(entry.settings),
+        **_rates_json(entry.evaluations),
         "training_steps": entry.training_steps,
         "median_seconds_per_iteration": entry.seconds_per_iteration,
         "training_seconds": entry.training_seconds,
@@ -171,6 +173,13 @@ def _entry_json(entry: CardEntry) -> dict[str, Any]:
         "families": _families_json(entry.evaluations),
         "training": [one.to_json() for one in entry.training],
     }
+
+
+def _rates_json(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """The step size that each seed's policy chose for its adaptation, where it chose one."""
+    if evaluations[0].protocol.adaptation_lrs is None:
+        return {}
+    return {"adaptation_lrs": [one.header.subject["adaptation_lr"] for one in evaluations]}
 
 
 def _families_json(evaluations: Sequence[Evaluation]) -> dict[str, Any]:

@@ -80,7 +80,24 @@ def protocol_sentence(results: Mapping[str, Any]) -> str:
         f"{results['benchmark']}, horizon {protocol['max_episode_steps']}, after "
         f"{_listed(list(steps))} adaptation steps. Each step learns from "
         f"{count(protocol['adaptation_episodes'], 'episode')} with sampled actions; results are by "
-        f"{acting}, {count(protocol['evaluation_episodes'], 'episode')} per task.{held_out}"
+        f"{acting}, {count(protocol['evaluation_episodes'], 'episode')} per task."
+        f"{_chosen_rates(results)}{held_out}"
+    )
+
+
+def _chosen_rates(results: Mapping[str, Any]) -> str:
+    """Which step sizes the policies chose; nothing where there was no choice."""
+    rates = results["protocol"].get("adaptation_lrs")
+    if rates is None:
+        return ""
+    chosen = "; ".join(
+        f"{label} {', '.join(f'{rate:g}' for rate in content['adaptation_lrs'])}"
+        for label, content in results["variants"].items()
+    )
+    return (
+        f" Each run is adapted at that of the step sizes {', '.join(f'{rate:g}' for rate in rates)}"
+        f" which gave the highest return after the last step on training tasks; seed by seed: "
+        f"{chosen}."
     )
 
 

@@ -68,6 +68,24 @@ def test_a_family_without_success_has_no_table_of_it():
     assert "uccess" not in page
 
 
+def test_step_sizes_that_were_chosen_are_told_seed_by_seed():
+    def chosen(*rates: float) -> CardEntry:
+        found = [
+            made_up(np.arange(10.0).reshape(5, 2, 1), adaptation_lrs=(0.01, 0.05, 0.1))
+            for _ in rates
+        ]
+        for one, rate in zip(found, rates, strict=True):
+            one.header.subject["adaptation_lr"] = rate
+        return CardEntry(found, range(len(rates)))
+
+    entries = {"MAML": chosen(0.1, 0.05), "control": chosen(0.01, 0.01)}
+    data = card_json(card(extra={"Own rates": entries}))
+    found = section(card_markdown(data), "Own rates")
+    assert "step sizes 0.01, 0.05, 0.1 which gave the highest return after the last step" in found
+    assert "seed by seed: MAML 0.1, 0.05; control 0.01, 0.01." in found
+    assert "step sizes" not in card_markdown(card_json(card()))
+
+
 def test_further_evaluations_follow_under_their_titles():
     page = card_markdown(
         card_json(
