@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, multimode
 from typing import Any
 
 from metarl.evaluation import Estimate
@@ -12,25 +12,42 @@ from metarl.evaluation.cards.fields import FIELDS, fields_of
 from metarl.evaluation.cards.members import CONTROLS, WITHOUT_META_LEARNING
 from metarl.evaluation.tables import count, number, percent
 
+OWN_RATE = "Each run adapted at the step size that suits it best"
+"""Title of the further evaluation in which step sizes are chosen on training tasks."""
+
 
 class CardFigures:
     """Cards by name. Every method says what there is instead when asked for what isn't there.
 
-    Names in all methods: ``card``, the name of a file in `results/` without its ending; ``label``,
+    Names in all methods: ``card``, the name of a file in `results/` without its ending, or that of
+    one of its further evaluations as :meth:`further` gives it; ``label``,
     a method on it; ``step``, a number of adaptation steps (-1 for the last); ``field``, a quantity
     (``"success_final"``, ``"success_any"``, ``"episode_return"``).
     """
 
     def __init__(self, cards: Mapping[str, Mapping[str, Any]]) -> None:
         self.cards = cards
+        self._further = {
+            self.further(card, extra["title"]): extra
+            for card, data in cards.items()
+            for extra in data["extra"]
+            if "variants" in extra
+        }
+
+    def further(self, card: str, title: str) -> str:
+        """The name of a card's further evaluation."""
+        return f"{card}: {title}"
 
     def has(self, card: str, *labels: str) -> bool:
         """Whether there is such a card, with such methods on it."""
-        return card in self.cards and set(labels) <= set(self.cards[card]["variants"])
+        known = card in self.cards or card in self._further
+        return known and set(labels) <= set(self.card(card)["variants"])
 
-    def has_further(self, card: str, title: str) -> bool:
-        """Whether there is such a card, with such a further evaluation on it."""
-        return card in self.cards and title in (one["title"] for one in self.cards[card]["extra"])
+    def has_upstream(self, card: str, *labels: str) -> bool:
+        """Whether there is such a card, with Meta-World's own rates of such methods on it."""
+        extras = self.cards[card]["extra"] if card in self.cards else ()
+        rated = {row["label"] for extra in extras for row in extra.get("rates", ())}
+        return card in self.cards and set(labels) <= rated
 
     def rate(self, card: str, label: str, step: int, field: str = "success_final") -> str:
         """A success rate with its interval: ``83 % [77, 89]``."""
@@ -139,17 +156,6 @@ class CardFigures:
             gains.append(fmean(after[own]) - fmean(before[own]))
         return f"{fmean(gains):+.0f}"
 
-    def further(
-        self, card: str, title: str, label: str, step: int, field: str = "success_final"
-    ) -> str:
-        """A quantity of one of a card's further evaluations, with its interval."""
-        for extra in self.card(card)["extra"]:
-            if extra["title"] == title and "variants" in extra:
-                content = extra["variants"][label][field]["all"]
-                found = Estimate(**_item(content, step, f"{card}, {title}, {label}"))
-                return number(found) if field == "episode_return" else percent(found)
-        raise LookupError(f"{card}: has no evaluation {title!r}")
-
     def upstream(self, card: str, label: str, steps: int) -> str:
         """The rate that metaworld.evaluation gives after so many steps, mean over seeds."""
         rates = [
@@ -169,6 +175,15 @@ class CardFigures:
             raise LookupError(f"{card}, {label}: got {family!r}; it has {', '.join(families)}")
         values = families[family]["success_final"]
         return percent(Estimate(**_item(values, step, f"{card}, {label}, {family}")))
+
+    def chosen_among(self, card: str) -> list[str]:
+        """The step sizes that runs could choose from for their adaptation."""
+        return [f"{rate:g}" for rate in self.card(card)["protocol"]["adaptation_lrs"]]
+
+    def usual_rate(self, cards: Sequence[str], label: str) -> str:
+        """The step size that most seeds of a method chose on these cards; of equals the least."""
+        chosen = [rate for card in cards for rate in self.variant(card, label)["adaptation_lrs"]]
+        return f"{min(multimode(chosen)):g}"
 
     def tasks(self, card: str) -> str:
         """How many it was evaluated on: ``50 tasks``."""
@@ -204,9 +219,10 @@ class CardFigures:
 
     def card(self, card: str) -> Mapping[str, Any]:
         """A card's data."""
-        if card not in self.cards:
-            raise LookupError(f"card: got {card!r}; there are {', '.join(sorted(self.cards))}")
-        return self.cards[card]
+        known = {**self.cards, **self._further}
+        if card not in known:
+            raise LookupError(f"card: got {card!r}; there are {', '.join(sorted(known))}")
+        return known[card]
 
     def variant(self, card: str, label: str) -> Mapping[str, Any]:
         """A method's data."""

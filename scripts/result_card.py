@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import card_figures
 from recipe_runs import (
     CORES,
     ROOT,
@@ -40,7 +41,7 @@ OWN_RATE = "own-rate"
 """An evaluation in which each run is adapted at the step size that suits it best."""
 
 EXTRA = {
-    OWN_RATE: "Each run adapted at the step size that suits it best",
+    OWN_RATE: card_figures.OWN_RATE,
     "train": "Families and goals trained on",
     "new-goals": "Families trained on, goals that training never saw",
 }

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import itertools
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from card_figures import CardFigures
+from card_figures import OWN_RATE, CardFigures
 from published import Problem, load_published
 
 from metarl.evaluation.cards import page, read_card, tables
@@ -119,6 +120,8 @@ def results_page(results: Path, template: Path) -> str:
         intervals_sentence=page.intervals_sentence,
         provenance_sentence=page.provenance_sentence,
         failing_sentences=page.failing_sentences,
+        own_rate=OWN_RATE,
+        listed=_listed,
         fields_of=fields_of,
         field_heading=lambda field: FIELDS[field].heading,
         is_family=is_family,
@@ -140,6 +143,11 @@ def _filled(text: str) -> str:
         for one in paragraphs
         if one
     )
+
+
+def _listed(words: Sequence[str]) -> str:
+    *most, last = ("", *words)
+    return f"{', '.join(most[1:])} and {last}" if most[1:] else last
 
 
 def _place(path: Path) -> tuple[int, str]:
@@ -175,16 +183,23 @@ def _overview(figures: CardFigures) -> Iterator[list[str]]:
         if is_family(data):
             continue
         field = figures.main_field(name)
-        for label in figures.methods(name):
-            row = [
-                f"[{data['title'].partition(':')[0]}](../results/{name}.md)",
-                f"{label}, {figures.seeds(name, label)}",
-                FIELDS[field].label.partition(",")[0],
-                *(figures.shown(name, label, step, field) for step in (0, 1, -1)),
-            ]
-            controls = figures.controls(name)
-            its = [figures.shown(name, controls[0], step, field) for step in (1, -1) if controls]
-            yield [*row, *(its or ["none", "none"])]
+        own_rate = figures.further(name, OWN_RATE)
+        for place in (name, own_rate) if figures.has(own_rate) else (name,):
+            for label in figures.methods(place):
+                how = ", own step sizes" if place == own_rate else ""
+                row = [
+                    f"[{data['title'].partition(':')[0]}](../results/{name}.md)",
+                    f"{label}, {figures.seeds(place, label)}{how}",
+                    FIELDS[field].label.partition(",")[0],
+                    *(figures.shown(place, label, step, field) for step in (0, 1, -1)),
+                ]
+                controls = figures.controls(place)
+                its = [
+                    figures.shown(place, one, step, field)
+                    for one in controls[:1]
+                    for step in (1, -1)
+                ]
+                yield [*row, *(its or ["none", "none"])]
 
 
 def _shortfalls(figures: CardFigures) -> Iterator[str]:
@@ -205,13 +220,12 @@ def _shortfalls(figures: CardFigures) -> Iterator[str]:
                 yield f"{title}: no method's success after the last step is above {rate}."
         if is_family(data):
             continue
-        for label in figures.methods(name):
-            for control in controls:
-                where = list(_not_better(figures, name, label, control))
-                if where:
-                    yield f"{title}: {label} isn't shown better than the {control} in " + (
-                        "; ".join(where) + "."
-                    )
+        own_rate = figures.further(name, OWN_RATE)
+        for place in (name, own_rate) if figures.has(own_rate) else (name,):
+            how = ", each at the step size that suits it best," if place == own_rate else ""
+            for label, control in itertools.product(figures.methods(place), controls):
+                if where := "; ".join(_not_better(figures, place, label, control)):
+                    yield f"{title}: {label} isn't shown better than the {control}{how} in {where}."
 
 
 def _not_better(figures: CardFigures, name: str, label: str, control: str) -> Iterator[str]:

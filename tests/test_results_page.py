@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from metarl.evaluation.cards import UpstreamRow, card_bytes, card_json, read_card
-from tests.evaluation.cards.made_up import CONTROL, MAML, SEVEN, card, family
+from tests.evaluation.cards.made_up import CONTROL, MAML, SEVEN, card, choosing, family
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "docs" / "results.md.jinja"
@@ -186,6 +186,30 @@ def test_further_evaluations_are_small_tables(script, tmp_path):
     assert "| MAML | 0 | 1 | 27 |" in further.partition("#### By metaworld's own function")[2]
 
 
+def test_what_holds_where_each_run_chose_its_step_size_is_told(script, tmp_path):
+    """As the intervals say, in the overview, beside what failed, and in what was learned."""
+    from card_figures import OWN_RATE
+
+    own = {
+        "ml1-push": {"MAML": choosing(0.1, 0.05), "control": choosing(0.01, 0.01, gain=9.0)},
+        "ml1-reach": {"MAML": choosing(0.1, 0.1, gain=9.0), "control": choosing(0.05, 0.01)},
+        "ml1-door-open": {"MAML": choosing(0.1, 0.1), "control": choosing(0.01, 0.01)},
+    }
+    for name, entries in own.items():
+        write(tmp_path, name, f"ml1/{name[4:]}-v3", extra={OWN_RATE: entries})
+    page = script.results_page(tmp_path, TEMPLATE)
+    learned = " ".join(section(page, "## What was learned").split())
+    assert (
+        "MAML's return on ML1 is above its control's on reach, below it on push, and not told "
+        "apart on door-open.** The step size was chosen for each run on training tasks, among "
+        "0.01, 0.05 and 0.1; the control mostly takes 0.01, MAML 0.1."
+    ) in learned
+    overview = page.partition("\n## ")[0]
+    assert overview.count("| MAML, 2 seeds, own step sizes |") == 3
+    failed = section(page, "## What failed")
+    assert failed.count("control, each at the step size that suits it best, in") == 2
+
+
 def test_what_failed_is_told_from_the_cards(script, tmp_path):
     entries = {**family(**SEVEN), "control": CONTROL}
     reasons = {"none": "it stands still."}
@@ -305,17 +329,20 @@ def test_further_evaluations_are_looked_up_by_title(script):
         "reach-v3": {"success_final": [{"mean": 0.5, "low": 0.25, "high": 0.75}]}
     }
     figures = CardFigures({"ml10": data})
-    assert figures.further("ml10", "New goals", "MAML", 1, "episode_return") == figures.ret(
-        "ml10", "MAML", 1
-    )
-    assert figures.further("ml10", "New goals", "MAML", 1) == figures.rate("ml10", "MAML", 1)
+    goals = figures.further("ml10", "New goals")
+    assert figures.ret(goals, "MAML", 1) == figures.ret("ml10", "MAML", 1)
+    assert figures.outcome(goals, "MAML", "control", 1, "episode_return") == "better"
     assert figures.upstream("ml10", "MAML", 1) == "30 %"
-    assert figures.has_further("ml10", "New goals")
-    assert not figures.has_further("ml10", "Old goals")
-    assert not figures.has_further("ml45", "New goals")
+    assert figures.has_upstream("ml10", "MAML")
+    assert not figures.has_upstream("ml10", "MAML", "control")
+    assert figures.has(goals, "MAML", "control")
+    assert not figures.has(goals, "ProMP")
+    assert not figures.has(figures.further("ml10", "Old goals"))
+    assert not figures.has(figures.further("ml45", "New goals"))
+    assert not figures.has_upstream("ml45", "MAML")
     assert figures.of_family("ml10", "reach-v3", "MAML", 0) == "50 % [25, 75]"
     for lookup in (
-        lambda: figures.further("ml10", "Old goals", "MAML", 1),
+        lambda: figures.rate(figures.further("ml10", "Old goals"), "MAML", 1),
         lambda: figures.upstream("ml10", "control", 1),
         lambda: figures.of_family("ml10", "push-v3", "MAML", 0),
     ):

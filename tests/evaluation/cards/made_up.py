@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from metarl.evaluation import Evaluation
 from metarl.evaluation.cards import Card, CardEntry, TrainingCurve, thinned
 from tests.evaluation.stubs import made_up
 
@@ -51,6 +53,18 @@ def card(entries: dict[str, CardEntry] | None = None, **further: Any) -> Card:
         ["A note."],
         **further,
     )
+
+
+def choosing(*rates: float, gain: float = 0.0) -> CardEntry:
+    """A method whose seeds chose these step sizes, with what adaptation gained at them."""
+    found = []
+    for seed, rate in enumerate(rates):
+        returns = np.random.default_rng(seed).normal(size=(10, 2, 1))
+        returns[:, 1] += gain
+        one = made_up(returns, returns > 0, seed=seed, adaptation_lrs=(0.01, 0.05, 0.1))
+        subject = {**one.header.subject, "adaptation_lr": rate}
+        found.append(Evaluation(one.rows, replace(one.header, subject=subject)))
+    return CardEntry(found, range(len(rates)))
 
 
 def family(**gains: float) -> dict[str, CardEntry]:

@@ -1,7 +1,16 @@
 import numpy as np
 
 from metarl.evaluation.cards import CardEntry, UpstreamRow, card_json, card_markdown
-from tests.evaluation.cards.made_up import CONTROL, EXPERT, MAML, SEVEN, card, family, runs
+from tests.evaluation.cards.made_up import (
+    CONTROL,
+    EXPERT,
+    MAML,
+    SEVEN,
+    card,
+    choosing,
+    family,
+    runs,
+)
 from tests.evaluation.stubs import made_up
 
 
@@ -69,16 +78,7 @@ def test_a_family_without_success_has_no_table_of_it():
 
 
 def test_step_sizes_that_were_chosen_are_told_seed_by_seed():
-    def chosen(*rates: float) -> CardEntry:
-        found = [
-            made_up(np.arange(10.0).reshape(5, 2, 1), adaptation_lrs=(0.01, 0.05, 0.1))
-            for _ in rates
-        ]
-        for one, rate in zip(found, rates, strict=True):
-            one.header.subject["adaptation_lr"] = rate
-        return CardEntry(found, range(len(rates)))
-
-    entries = {"MAML": chosen(0.1, 0.05), "control": chosen(0.01, 0.01)}
+    entries = {"MAML": choosing(0.1, 0.05), "control": choosing(0.01, 0.01)}
     data = card_json(card(extra={"Own rates": entries}))
     found = section(card_markdown(data), "Own rates")
     assert "step sizes 0.01, 0.05, 0.1 which gave the highest return after the last step" in found
