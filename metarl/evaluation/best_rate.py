@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from metarl.agent import Agent
+from metarl.errors import NonFiniteError
 from metarl.evaluation.measuring import measure, num_rollouts
 from metarl.evaluation.protocol import EvaluationProtocol
 from metarl.seeding import Stream
@@ -29,12 +30,12 @@ class RateChoice:
         agent: The agent, to be adapted at it.
         rate: The step size.
         returns: What it was chosen by: of each one tried, in the order given, the mean return after
-            the last adaptation step on training tasks.
+            the last adaptation step on training tasks; None where it overflowed.
     """
 
     agent: Agent
     rate: float
-    returns: Sequence[float]
+    returns: Sequence[float | None]
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,38 @@ class RateSearch:
     ) -> RateChoice:
         """Tries them all, with the same randomness; of equals the first is taken.
 
+        A step so long that numbers overflow counts as the worst.
+
         Raises:
-            NonFiniteError: If an environment returns a number that isn't finite.
+            NonFiniteError: If numbers overflow, or an environment returns one that isn't finite, at
+                every step size.
         """
-        returns = []
+        returns: list[float | None] = []
+        faults = []
         for agent in self.agents:
+            try:
+                returns.append(self._return_of(agent, stream, num_workers, progress))
+            except NonFiniteError as error:
+                returns.append(None)
+                faults.append(error)
+        found = [value for value in returns if value is not None]
+        if not found:
+            raise faults[0]
+        best = returns.index(max(found))
+        return RateChoice(self.agents[best], self.rates[best], returns)
+
+    def _return_of(
+        self, agent: Agent, stream: Stream, num_workers: int, progress: Callable[[int], None]
+    ) -> float:
+        """Mean return after the last adaptation step; what is left of a trial counts as done."""
+        left = num_rollouts(len(self.tasks), self.protocol)
+
+        def count(finished: int) -> None:
+            nonlocal left
+            left -= finished
+            progress(finished)
+
+        try:
             rows = measure(
                 agent,
                 agent.benchmark.train,
@@ -98,11 +126,9 @@ class RateSearch:
                 self.protocol,
                 stream,
                 num_workers=num_workers,
-                progress=progress,
+                progress=count,
             )
-            last = [
-                row for row in rows if row.adaptation_step == self.protocol.num_adaptation_steps
-            ]
-            returns.append(fmean(row.episode_return for row in last))
-        best = returns.index(max(returns))
-        return RateChoice(self.agents[best], self.rates[best], returns)
+        finally:
+            progress(left)
+        last = self.protocol.num_adaptation_steps
+        return fmean(row.episode_return for row in rows if row.adaptation_step == last)

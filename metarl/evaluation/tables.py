@@ -83,7 +83,7 @@ def rate_lines(evaluations: Mapping[str, Evaluation]) -> list[str]:
         rates, subject = evaluation.protocol.adaptation_lrs, evaluation.header.subject
         if rates is not None:
             tried = ", ".join(
-                f"{rate:g} ({mean:.1f})"
+                f"{rate:g} ({'overflows' if mean is None else format(mean, '.1f')})"
                 for rate, mean in zip(rates, subject["training_returns"], strict=True)
             )
             lines.append(

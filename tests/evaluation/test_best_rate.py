@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from metarl.errors import ConfigError
+from metarl.errors import ConfigError, NonFiniteError
 from metarl.evaluation import Evaluation, EvaluationProtocol, evaluate
 from metarl.evaluation.best_rate import NUM_TASKS
 from metarl.evaluation.tables import rate_lines
@@ -110,6 +110,32 @@ def test_it_is_told_which_rate_was_chosen_and_by_what():
         "0.5 (6.0), 3 (16.0)"
     ]
     assert rate_lines({"this run": evaluate(agent)}) == []
+
+
+class OverflowingAgent(SteppingAgent):
+    """Its steps overflow from a rate of 5 on."""
+
+    def with_adaptation_lr(self, rate):
+        return OverflowingAgent(self.benchmark.test, self.benchmark.train, rate=rate)
+
+    def adapt_step(self, policy, support):
+        if self.rate >= 5:
+            raise NonFiniteError("action: got inf; must be finite.")
+        return super().adapt_step(policy, support)
+
+
+def test_a_rate_at_which_numbers_overflow_is_not_taken():
+    agent = OverflowingAgent(echo(1.0), training(1.0))
+    seen: list[tuple[int, int]] = []
+    found = evaluate(
+        agent, adaptation_lrs=(9.0, 0.5, 1.0), progress=lambda *counts: seen.append(counts)
+    )
+    assert found.header.subject["adaptation_lr"] == 1.0
+    assert found.header.subject["training_returns"][0] is None
+    assert seen[-1] == (4 * 5, 4 * 5)
+    assert "tasks: 9 (overflows), 0.5 (8.0), 1 (12.0)" in rate_lines({"": found})[0]
+    with pytest.raises(NonFiniteError, match="action: got inf"):
+        evaluate(agent, adaptation_lrs=(5.0, 9.0))
 
 
 def test_what_was_chosen_is_saved(tmp_path):
