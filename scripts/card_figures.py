@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, multimode
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from metarl.evaluation import Estimate
 from metarl.evaluation.cards.fields import FIELDS, fields_of
 from metarl.evaluation.cards.members import CONTROLS, WITHOUT_META_LEARNING
+from metarl.evaluation.cards.training import level
 from metarl.evaluation.tables import count, number, percent
 
 OWN_RATE = "Each run adapted at the step size that suits it best"
@@ -150,10 +150,10 @@ class CardFigures:
             raise LookupError(f"{card}, {label}: has no learning curve")
         gains = []
         for curve in curves:
-            before, after = (curve[phase]["episode_return"] for phase in ("before", "after"))
-            end = max(1, round(share * len(before)))
-            own = slice(max(0, end - math.ceil(len(before) / 10)), end)
-            gains.append(fmean(after[own]) - fmean(before[own]))
+            before, after = (level(curve, phase, share) for phase in ("before", "after"))
+            if before is None or after is None:
+                raise LookupError(f"{card}, {label}: its learning curve lacks a return")
+            gains.append(after - before)
         return f"{fmean(gains):+.0f}"
 
     def upstream(self, card: str, label: str, steps: int) -> str:

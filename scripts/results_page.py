@@ -117,6 +117,7 @@ def results_page(results: Path, template: Path) -> str:
         extra_tables=_lines(page.extra_lines),
         protocol_sentence=page.protocol_sentence,
         training_sentence=page.training_sentence,
+        rise_sentence=page.rise_sentence,
         intervals_sentence=page.intervals_sentence,
         provenance_sentence=page.provenance_sentence,
         failing_sentences=page.failing_sentences,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from metarl.evaluation.cards.fields import FIELDS, fields_of
@@ -15,6 +16,7 @@ from metarl.evaluation.cards.tables import (
     upstream_table,
     worth_table,
 )
+from metarl.evaluation.cards.training import level
 from metarl.evaluation.sampling import Over, fixed_tasks_note, single_runs_note
 from metarl.evaluation.tables import count
 
@@ -55,6 +57,8 @@ def card_markdown(
     for field in fields:
         lines += [f"{FIELDS[field].heading}:", "", *seed_table(data, field), ""]
     lines += [intervals_sentence(data), "", f"Training: {training_sentence(data)}", ""]
+    if rise := rise_sentence(data):
+        lines += [rise, ""]
     return "\n".join([*lines, provenance_sentence(data), ""])
 
 
@@ -178,6 +182,28 @@ def training_sentence(data: Mapping[str, Any]) -> str:
     known = any(_cost(content) for content in data["variants"].values())
     told = " In brackets: median time of an iteration, and peak memory (workers apart) where known."
     return f"{'; '.join(parts)}.{told if known else ''}"
+
+
+def rise_sentence(data: Mapping[str, Any]) -> str:
+    """Whether methods were still learning when training ended; nothing where it isn't known.
+
+    Of many methods it would be a list, which the learning curves show better.
+    """
+    parts = []
+    for label, content in data["variants"].items():
+        levels = [
+            [level(curve, "after", share) for curve in content["training"]] for share in (0.75, 1)
+        ]
+        known = [[value for value in values if value is not None] for values in levels]
+        if all(known):
+            earlier, last = (FIELDS["episode_return"].show(fmean(values)) for values in known)
+            parts.append(f"{label} {earlier} and {last}")
+    if not parts or is_family(data):
+        return ""
+    return (
+        "Return after adaptation on training tasks, by sampled actions, after three quarters of "
+        f"training and at its end: {'; '.join(parts)}."
+    )
 
 
 def provenance_sentence(data: Mapping[str, Any]) -> str:

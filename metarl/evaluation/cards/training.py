@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,24 @@ def thinned(
     if not before and not after:
         return None
     return TrainingCurve([round(float(steps[own].mean())) for own in stretches], before, after)
+
+
+def level(curve: Mapping[str, Any], phase: str, share: float) -> float | None:
+    """The return that a run had reached on training tasks.
+
+    Args:
+        curve: Of :meth:`TrainingCurve.to_json`.
+        phase: ``"before"`` or ``"after"`` adaptation.
+        share: Of training that was done by then, in (0, 1]; the mean is over the tenth before.
+
+    Returns:
+        None if nothing was recorded there.
+    """
+    values = curve[phase].get("episode_return", ())
+    end = max(1, round(share * len(values)))
+    own = values[max(0, end - math.ceil(len(values) / 10)) : end]
+    known = [value for value in own if value is not None]
+    return fmean(known) if known else None
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float | None:

@@ -37,6 +37,19 @@ def test_the_page_shows_every_number():
     assert f"Split manifest: `{'0' * 64}`. Hardware: platform Linux, cores 2." in page
 
 
+def test_whether_a_method_was_still_learning_is_told():
+    """By the mean over seeds of the tenth before each of two points of training."""
+    # A return of twice the number of the iteration, of which 181 to 200 and 231 to 250 count.
+    data = card_json(card())
+    told = "after three quarters of training and at its end: MAML 381.0 and 481.0.\n"
+    assert told in card_markdown(data)
+    for curve in data["variants"]["MAML"]["training"]:
+        curve["after"]["episode_return"] = [None] * 100
+    assert "three quarters" not in card_markdown(data)
+    many = {**family(**SEVEN), "control": CONTROL}
+    assert "three quarters" not in card_markdown(card_json(card(many)))
+
+
 def test_one_table_has_a_row_per_method_and_the_gain():
     data = card_json(card())
     lines = [line for line in section(card_markdown(data), "Return").splitlines() if line]
