@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean, multimode
+from statistics import fmean
 from typing import Any
 
 from metarl.evaluation import Estimate
@@ -180,10 +180,10 @@ class CardFigures:
         """The step sizes that runs could choose from for their adaptation."""
         return [f"{rate:g}" for rate in self.card(card)["protocol"]["adaptation_lrs"]]
 
-    def usual_rate(self, cards: Sequence[str], label: str) -> str:
-        """The step size that most seeds of a method chose on these cards; of equals the least."""
-        chosen = [rate for card in cards for rate in self.variant(card, label)["adaptation_lrs"]]
-        return f"{min(multimode(chosen)):g}"
+    def chosen(self, card: str, label: str) -> list[str]:
+        """The step sizes that a method's seeds chose, each once."""
+        rates = sorted(set(self.variant(card, label)["adaptation_lrs"]))
+        return [f"{rate:g}" for rate in rates]
 
     def tasks(self, card: str) -> str:
         """How many it was evaluated on: ``50 tasks``."""
