@@ -49,7 +49,10 @@ class TrainingCurve:
 def thinned(
     metrics: Mapping[str, Sequence[float]], num_points: int = NUM_POINTS
 ) -> TrainingCurve | None:
-    """A run's learning curve, each point the mean over an equal stretch of its iterations.
+    """A run's learning curve, each point the mean over as many iterations.
+
+    But for the last, which may be of fewer. Points of unlike stretches would be unlike in noise
+    too, and look as if training had grown unsteady.
 
     Args:
         metrics: Columns of the run's metrics, NaN where a line has no number.
@@ -59,7 +62,8 @@ def thinned(
         None if the run recorded no return.
     """
     steps = np.asarray(metrics.get("timesteps", ()), dtype=np.float64)
-    stretches = np.array_split(np.arange(len(steps)), min(num_points, len(steps)) or 1)
+    length = math.ceil(len(steps) / num_points) or 1
+    stretches = [slice(start, start + length) for start in range(0, len(steps), length)]
     before, after = (
         {
             name: [_mean(np.asarray(metrics[f"{phase}/{column}"])[own]) for own in stretches]
