@@ -127,11 +127,17 @@ def test_the_results_are_those_of_the_cards():
     for label in ("MAML", "control"):
         after_one = navigation[label]["episode_return"]["all"][1]
         assert FIELDS["episode_return"].cell(after_one) in " ".join(text.split())
-    push = read_card(results / "ml1-push.json")["variants"]
+    push = read_card(results / "ml1-push.json")
+    (own_rate,) = [one for one in push["extra"] if one["title"].startswith("Each run adapted")]
     for label in ("MAML", "control"):
-        for step in (0, -1):
-            success = push[label]["success_final"]["all"][step]
+        first, *_, last = push["variants"][label]["success_final"]["all"]
+        for success in (first, last, own_rate["variants"][label]["success_final"]["all"][-1]):
             assert FIELDS["success_final"].cell(success) in " ".join(text.split())
+    (lines,) = [
+        one["lines"] for one in own_rate["comparisons"] if one["labels"] == ["MAML", "control"]
+    ]
+    *_, difference = [one["difference"] for one in lines if one["field"] == "success_final"]
+    assert difference["low"] < 0 < difference["high"]  # not told apart, as it says
 
 
 @pytest.mark.slow
