@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from metarl.config import Config
 from metarl.errors import ConfigError, UnknownNameError
@@ -48,13 +48,19 @@ class EvaluationProtocol(Config):
     max_episode_steps: int | None = Field(
         default=None, ge=1, description="Horizon; by default the benchmark's own."
     )
-    adaptation_lrs: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+    adaptation_lrs: tuple[float, ...] | None = Field(
         default=None,
-        min_length=1,
         description="Inner step sizes to choose from: that with the highest return after the last "
         "step on training tasks is taken; by default the agent's own.",
     )
     seed: int = Field(default=0, ge=0, description="Root of the evaluation's randomness.")
+
+    @field_validator("adaptation_lrs")
+    @classmethod
+    def _rates_are_some(cls, rates: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if rates is not None and not (rates and min(rates) > 0):
+            raise ValueError("needs at least one, and each above 0")
+        return rates
 
     @model_validator(mode="after")
     def _tasks_are_named_or_drawn(self) -> Self:

@@ -1,6 +1,7 @@
 """The step size is chosen on training tasks, and what is evaluated is adapted at it."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -154,8 +155,9 @@ def test_an_agent_without_a_rate_is_refused():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"adaptation_lrs": ()}, "adaptation_lrs"),
-        ({"adaptation_lrs": (0.1, 0.0)}, "adaptation_lrs.*greater than 0"),
+        ({"adaptation_lrs": ()}, "adaptation_lrs.*at least one"),
+        ({"adaptation_lrs": (0.1, 0.0)}, "adaptation_lrs.*each above 0"),
+        ({"adaptation_lrs": (0.1, math.nan)}, "adaptation_lrs.1.*finite"),
         ({"adaptation_lrs": (0.1,), "num_adaptation_steps": 0}, "with num_adaptation_steps 0"),
     ],
 )
