@@ -154,8 +154,10 @@ class GradientAgent(Agent, Generic[ConfigT]):
             device=str(self.device),
             **{**self.config.model_dump(), "adaptation_lr": rate},
         )
-        other.meta_params = self.meta_params
+        other.meta_params = dict(self.meta_params)
         other.iteration, other.num_timesteps = self.iteration, self.num_timesteps
+        other._outer.load_state(self._outer.state())
+        other._skipped = copy.copy(self._skipped)
         return other
 
     @abstractmethod

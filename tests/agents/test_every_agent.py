@@ -147,6 +147,9 @@ def test_it_can_be_adapted_at_another_rate_if_its_settings_have_one(name: str) -
     assert not identical(own, far)
     with pytest.raises(ConfigError, match="adaptation_lr"):
         agent.with_adaptation_lr(0.0)
+    # Training doesn't know of the rate, and neither agent of the other's going on.
+    assert identical(after(1, other), after(1, agent))
+    assert identical(after(1, other), after(1, agent))
 
 
 @every_agent
