@@ -1,8 +1,8 @@
 """Chooses the step size that suits a policy best, on tasks that it was trained on.
 
 A policy that wasn't trained to be adapted stands another step size than one that was. To give it
-the other's is to compare a method with an opponent that was weakened first, so either may choose its
-own; on training tasks, because whoever chooses on those he is judged by is judged too well.
+the other's is to compare a method with an opponent that was weakened first, so either may choose
+its own; on training tasks, because whoever chooses on those he is judged by is judged too well.
 """
 
 from __future__ import annotations
