@@ -176,10 +176,6 @@ class CardFigures:
         values = families[family]["success_final"]
         return percent(Estimate(**_item(values, step, f"{card}, {label}, {family}")))
 
-    def chosen_among(self, card: str) -> list[str]:
-        """The step sizes that runs could choose from for their adaptation."""
-        return [f"{rate:g}" for rate in self.card(card)["protocol"]["adaptation_lrs"]]
-
     def chosen(self, card: str, label: str) -> list[str]:
         """The step sizes that a method's seeds chose, each once."""
         rates = sorted(set(self.variant(card, label)["adaptation_lrs"]))

@@ -117,18 +117,25 @@ def test_metarl_lines_run_up_to_training_and_evaluation(tmp_path, monkeypatch):
         assert cli.main(command) == 0, shlex.join(command)
 
 
+def own_rate_of(card):
+    """The further evaluation in which each run chose its step size."""
+    (found,) = [one for one in card["extra"] if one["title"].startswith("Each run adapted")]
+    return found
+
+
 def test_the_results_are_those_of_the_cards():
     results = README.parent / "results"
     text = README.read_text()
     for row in main_table(read_card(results / "ml1-reach.json"), "success_final")[2:]:
         if not row.startswith("| ProMP"):
             assert row in text
-    navigation = read_card(results / "navigation.json")["variants"]
-    for label in ("MAML", "control"):
-        after_one = navigation[label]["episode_return"]["all"][1]
+    navigation = read_card(results / "navigation.json")
+    at_own_rate = own_rate_of(navigation)["variants"]["control"]
+    for variant in (*navigation["variants"].values(), at_own_rate):
+        after_one = variant["episode_return"]["all"][1]
         assert FIELDS["episode_return"].cell(after_one) in " ".join(text.split())
     push = read_card(results / "ml1-push.json")
-    (own_rate,) = [one for one in push["extra"] if one["title"].startswith("Each run adapted")]
+    own_rate = own_rate_of(push)
     for label in ("MAML", "control"):
         first, *_, last = push["variants"][label]["success_final"]["all"]
         for success in (first, last, own_rate["variants"][label]["success_final"]["all"][-1]):
