@@ -49,7 +49,7 @@ class TrainingCurve:
 def thinned(
     metrics: Mapping[str, Sequence[float]], num_points: int = NUM_POINTS
 ) -> TrainingCurve | None:
-    """A run's learning curve, each point the mean over as many iterations.
+    """A run's learning curve, each point the mean over equally many iterations.
 
     But for the last, which may be of fewer. Points of unlike stretches would be unlike in noise
     too, and look as if training had grown unsteady.
