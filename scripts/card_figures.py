@@ -215,7 +215,7 @@ class CardFigures:
 
     def card(self, card: str) -> Mapping[str, Any]:
         """A card's data."""
-        known = {**self.cards, **self._further}
+        known: dict[str, Mapping[str, Any]] = {**self.cards, **self._further}
         if card not in known:
             raise LookupError(f"card: got {card!r}; there are {', '.join(sorted(known))}")
         return known[card]

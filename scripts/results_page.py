@@ -25,7 +25,6 @@ from published import Problem, load_published
 from metarl.evaluation.cards import page, read_card, tables
 from metarl.evaluation.cards.fields import FIELDS, fields_of
 from metarl.evaluation.cards.members import is_family
-from metarl.evaluation.tables import count
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "results.md"
@@ -203,45 +202,59 @@ def _overview(figures: CardFigures) -> Iterator[list[str]]:
                 yield [*row, *(its or ["none", "none"])]
 
 
-def _shortfalls(figures: CardFigures) -> Iterator[str]:
-    """A sentence for all that a card leaves undecided, or decides against what it is about."""
+def _shortfalls(figures: CardFigures) -> Iterator[tuple[str, list[str]]]:
+    """A card's title, and a sentence for all that it leaves undecided or decides against itself."""
     for name, data in figures.cards.items():
-        title = f"**{data['title']}**"
-        controls = figures.controls(name)
-        if not controls:
-            yield f"{title}: no control, so how much of the gain is fine-tuning isn't known."
-        if all(len(variant["seeds"]) == 1 for variant in data["variants"].values()):
-            yield f"{title}: one seed; others may do otherwise."
-        yield from (f"{title}: {sentence}" for sentence in page.failing_sentences(data))
-        field = figures.main_field(name)
-        if field == "success_final":
-            best = max(figures.estimate(name, one, -1, field).mean for one in figures.methods(name))
-            if best < UNSOLVED:
-                rate = f"{100 * best:.0f} %"
-                yield f"{title}: no method's success after the last step is above {rate}."
-        if is_family(data):
-            continue
-        own_rate = figures.further(name, OWN_RATE)
-        for place in (name, own_rate) if figures.has(own_rate) else (name,):
-            how = ", each at the step size that suits it best," if place == own_rate else ""
-            for label, control in itertools.product(figures.methods(place), controls):
-                if where := "; ".join(_not_better(figures, place, label, control)):
-                    yield f"{title}: {label} isn't shown better than the {control}{how} in {where}."
+        if sentences := [*_weaknesses(figures, name), *_not_better(figures, name)]:
+            yield data["title"], sentences
 
 
-def _not_better(figures: CardFigures, name: str, label: str, control: str) -> Iterator[str]:
+def _weaknesses(figures: CardFigures, name: str) -> Iterator[str]:
     data = figures.card(name)
+    if not figures.controls(name):
+        yield "No control, so how much of the gain is fine-tuning isn't known."
+    if all(len(variant["seeds"]) == 1 for variant in data["variants"].values()):
+        yield "One seed; others may do otherwise."
+    yield from page.failing_sentences(data)
+    field = figures.main_field(name)
+    if field == "success_final":
+        best = max(figures.estimate(name, one, -1, field).mean for one in figures.methods(name))
+        if best < UNSOLVED:
+            yield f"No method's success after the last step is above {100 * best:.0f} %."
+
+
+def _not_better(figures: CardFigures, name: str) -> Iterator[str]:
+    """Sentences on the methods that a control isn't worse than, by one step size and their own."""
+    if is_family(figures.card(name)):
+        return
+    own_rate = figures.further(name, OWN_RATE)
+    for place in (name, own_rate) if figures.has(own_rate) else (name,):
+        how = "Each at the step size that suits it best, " if place == own_rate else ""
+        for label, control in itertools.product(figures.methods(place), figures.controls(place)):
+            worse = _steps_with("worse", figures, place, label, control)
+            undecided = _steps_with("undecided", figures, place, label, control)
+            if worse:
+                yield f"{how}{label} is worse than the {control} in {worse}."
+            if undecided:
+                yield f"{how}{label} isn't shown better than the {control} in {undecided}."
+
+
+def _steps_with(outcome: str, figures: CardFigures, place: str, label: str, control: str) -> str:
+    """The quantities and steps in which a method compares so: ``return after 1 and 2 steps``."""
+    data = figures.card(place)
+    found = []
     for field in fields_of(data):
         if field == "success_any":  # told beside success at the last step, and less strict
             continue
-        for step in range(1, data["protocol"]["num_adaptation_steps"] + 1):
-            outcome = figures.outcome(name, label, control, step, field)
-            if outcome == "better":
-                continue
-            own, its = (figures.shown(name, one, step, field) for one in (label, control))
-            worse = ", which is worse" if outcome == "worse" else ""
-            quantity = FIELDS[field].label.partition(",")[0]
-            yield f"{quantity} after {count(step, 'step')} ({own} and {its}{worse})"
+        steps = [
+            step
+            for step in range(1, data["protocol"]["num_adaptation_steps"] + 1)
+            if figures.outcome(place, label, control, step, field) == outcome
+        ]
+        if steps:
+            after = f"{_listed([str(step) for step in steps])} step{'s' * (steps != [1])}"
+            found.append(f"{FIELDS[field].label.partition(',')[0]} after {after}")
+    return "; ".join(found)
 
 
 if __name__ == "__main__":

@@ -133,6 +133,7 @@ def test_every_number_follows_its_card(script, tmp_path):
     page = script.results_page(tmp_path, TEMPLATE)
     assert "43 [12, 78]" in section(page, "### ml1-reach: made up")
     assert "43 % [12, 78]" in section(page, "## What was learned")
+    assert "43 % [12, 78]" in section(page, "## Problem by problem")
     assert "43 % [12, 78]" in section(page, "# Results")
 
 
@@ -151,9 +152,9 @@ def test_verdicts_follow_the_card(script, tmp_path, ends, headline):
         for line in comparison["lines"]:
             line["difference"] = {"mean": sum(ends) / 2, "low": ends[0], "high": ends[1]}
     (tmp_path / "ml1-reach.json").write_text(json.dumps(data))
-    learned = section(script.results_page(tmp_path, TEMPLATE), "## What was learned")
-    assert f"**{headline}" in learned
-    assert learned.count("**On ML1 reach") == 1
+    told = section(script.results_page(tmp_path, TEMPLATE), "## Problem by problem")
+    assert f"**{headline}" in told
+    assert told.count("**On ML1 reach") == 1
 
 
 @pytest.mark.parametrize(("mean", "beaten"), [(0.3, ["MAML"]), (-0.3, [])])
@@ -198,17 +199,46 @@ def test_what_holds_where_each_run_chose_its_step_size_is_told(script, tmp_path)
     for name, entries in own.items():
         write(tmp_path, name, f"ml1/{name[4:]}-v3", extra={OWN_RATE: entries})
     page = script.results_page(tmp_path, TEMPLATE)
-    learned = " ".join(section(page, "## What was learned").split())
+    told = " ".join(section(page, "## Problem by problem").split())
     assert (
         "MAML's return is above its control's on reach, below it on push, and not told apart on "
         "door-open.** The step size was chosen for each run on training tasks, among those that "
         "its card names. After the last step, on reach MAML (adapted at 0.1) is at a return of "
-    ) in learned
-    assert "on push MAML (adapted at 0.05 and 0.1) is at a return of" in learned
+    ) in told
+    assert "on push MAML (adapted at 0.05 and 0.1) is at a return of" in told
     overview = page.partition("\n## ")[0]
     assert overview.count("| MAML, 2 seeds, own step sizes |") == 3
     failed = section(page, "## What failed")
-    assert failed.count("control, each at the step size that suits it best, in") == 2
+    assert failed.count("Each at the step size that suits it best, MAML") == 2
+    assert "Each at the step size that suits it best, MAML is worse than the control in" in failed
+
+
+def test_the_summary_sorts_problems_by_their_verdicts(script, tmp_path):
+    """At one step size for both, and with each run at its own."""
+    from card_figures import OWN_RATE
+
+    own = {
+        "navigation": {"MAML": choosing(0.1, 0.1, gain=9.0), "control": choosing(0.05, 0.01)},
+        "ml1-push": {"MAML": choosing(0.1, 0.05), "control": choosing(0.01, 0.01, gain=9.0)},
+        "ml10": {"MAML": choosing(0.1, 0.1), "control": choosing(0.01, 0.01)},
+    }
+    for name, entries in own.items():
+        data = write(tmp_path, name, name.replace("-", "/"), extra={OWN_RATE: entries})
+        for line in data["comparisons"][0]["lines"]:
+            sign = -1 if name == "ml10" else 1
+            low, high = sorted((sign * 0.1, sign * 0.3))
+            line["difference"] = {"mean": sign * 0.2, "low": low, "high": high}
+        (tmp_path / f"{name}.json").write_bytes(card_bytes(data))
+    learned = " ".join(
+        section(script.results_page(tmp_path, TEMPLATE), "## What was learned").split()
+    )
+    assert (
+        "trained with, is above its control's on navigation and push, below it on ML10. With"
+        in (learned)
+    )
+    assert (
+        "it is above its control's on navigation, below it on push, and not told apart on ML10."
+    ) in learned
 
 
 def test_what_failed_is_told_from_the_cards(script, tmp_path):
@@ -223,11 +253,14 @@ def test_what_failed_is_told_from_the_cards(script, tmp_path):
         value["mean"] = 0.1
     (tmp_path / "ml1-reach.json").write_bytes(card_bytes(data))
     failed = section(script.results_page(tmp_path, TEMPLATE), "## What failed")
-    assert "**navigation-family: made up**: **none** fails to adapt: it stands still." in failed
-    assert "**ml1-push: made up**: no control" in failed
-    assert "MAML isn't shown better than the control in success at the last step after 1" in failed
-    assert "which is worse" in failed
-    assert "no method's success after the last step is above 10%" in failed.replace(" %", "%")
+    told = dict(re.findall(r"- \*\*(.*): made up\*\*\n((?:  - .*\n)+)", failed))
+    assert "  - **none** fails to adapt: it stands still.\n" in told["navigation-family"]
+    assert "  - No control" in told["ml1-push"]
+    assert (
+        "  - MAML is worse than the control in success at the last step after 1 step; return after "
+        "1 step.\n"
+    ) in told["ml1-reach"]
+    assert "No method's success after the last step is above 10 %." in told["ml1-reach"]
 
 
 def test_prose_takes_its_numbers_from_the_cards(figures):
