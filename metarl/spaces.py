@@ -62,6 +62,13 @@ def check_shape(space: spaces.Space[Any], observation: Any) -> None:
             raise ConfigError(f"observation: got {came}; the space has {sorted(space.spaces)}.")
         for key, inner in space.spaces.items():
             check_shape(inner, observation[key])
+    elif isinstance(space, spaces.Tuple):
+        sequence = isinstance(observation, (tuple, list, np.ndarray))  # as Tuple.contains takes it
+        if not sequence or len(observation) != len(space.spaces):
+            parts = f"{len(observation)} parts" if sequence else type(observation)
+            raise ConfigError(f"observation: got {parts}; the space has {len(space.spaces)}.")
+        for inner, part in zip(space.spaces, observation, strict=True):
+            check_shape(inner, part)
     elif space.shape is not None and np.shape(observation) != space.shape:
         raise ConfigError(
             f"observation: got shape {np.shape(observation)}; the space's is {space.shape}."

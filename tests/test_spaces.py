@@ -119,6 +119,7 @@ def test_one_observation_outside_the_bounds_is_still_one():
     assert not is_single(space, batched(space, [one, one]))
 
 
+PAIR = spaces.Tuple((spaces.Box(-1, 1, (2,)), spaces.Discrete(3)))
 NESTED = spaces.Dict({"a": spaces.Box(-1, 1, (2,)), "b": spaces.Dict({"c": spaces.Discrete(3)})})
 
 
@@ -128,6 +129,8 @@ NESTED = spaces.Dict({"a": spaces.Box(-1, 1, (2,)), "b": spaces.Dict({"c": space
         (spaces.Box(-1, 1, (2, 3)), np.full((2, 3), 7.0)),
         (spaces.Discrete(3), np.int64(1)),
         (NESTED, {"a": np.zeros(2), "b": {"c": 1}}),
+        (PAIR, (np.full(2, 7.0), 1)),
+        (PAIR, [np.zeros(2), np.int64(0)]),
     ],
 )
 def test_observations_of_the_right_shape_pass_whatever_their_values(space, observation):
@@ -143,6 +146,9 @@ def test_observations_of_the_right_shape_pass_whatever_their_values(space, obser
         (NESTED, {"a": np.zeros(3), "b": {"c": 1}}, r"got shape \(3,\)"),
         (NESTED, {"a": np.zeros(2)}, r"got \['a'\]; the space has \['a', 'b'\]"),
         (NESTED, np.zeros(2), "got <class 'numpy.ndarray'>; the space has"),
+        (PAIR, (np.zeros(3), 1), r"got shape \(3,\); the space's is \(2,\)"),
+        (PAIR, (np.zeros(2),), "got 1 parts; the space has 2"),
+        (PAIR, {"a": np.zeros(2)}, "got <class 'dict'>; the space has 2"),
     ],
 )
 def test_observations_of_another_shape_are_told(space, observation, message):
