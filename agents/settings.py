@@ -123,7 +123,7 @@ class GradientInnerConfig(MetaPolicyGradientConfig):
         default=0.1, ge=0, description="Inner step size; 0 trains without adaptation (the control)."
     )
     adaptation_lr: float | None = Field(
-        default=None, gt=0, description="Inner step size after training; by default inner_lr."
+        default=None, ge=0, description="Inner step size after training; by default inner_lr."
     )
 
     def rate(self, *, testing: bool) -> float:

@@ -73,7 +73,8 @@ def evaluate_run(
         tasks: Families or task digests to evaluate on.
         max_episode_steps: Horizon; by default that of training.
         adaptation_lrs: Inner step sizes that the run, and each control that adapts, choose their
-            own from: that with the highest return after the last step on training tasks.
+            own from: that with the highest return after the last step on training tasks. With 0
+            among them a policy may be left as it is.
         split: Held-out tasks, those trained on, or new goals of the families trained on.
         seed: Seed of the evaluation's randomness.
         controls: untrained (random initialisation), pretrained (the same training without

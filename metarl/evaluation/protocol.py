@@ -51,15 +51,16 @@ class EvaluationProtocol(Config):
     adaptation_lrs: tuple[float, ...] | None = Field(
         default=None,
         description="Inner step sizes to choose from: that with the highest return after the last "
-        "step on training tasks is taken; by default the agent's own.",
+        "step on training tasks is taken, of equals the first; 0 leaves the policy as it is. By "
+        "default the agent's own.",
     )
     seed: int = Field(default=0, ge=0, description="Root of the evaluation's randomness.")
 
     @field_validator("adaptation_lrs")
     @classmethod
     def _rates_are_some(cls, rates: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        if rates is not None and not (rates and min(rates) > 0):
-            raise ValueError("needs at least one, and each above 0")
+        if rates is not None and not (rates and min(rates) >= 0):
+            raise ValueError("needs at least one, and none below 0")
         return rates
 
     @model_validator(mode="after")

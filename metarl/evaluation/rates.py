@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from metarl.evaluation.statistics import Estimate
-from metarl.evaluation.variation import Scores, strata_of, variation
+from metarl.evaluation.variation import Scores, strata_of, units_of_alike, variation
 
 
 def rate(
@@ -32,9 +32,10 @@ def rate(
     Episodes of one task are alike (where task and policy are deterministic they are equal), and so
     are tasks of one run; ``n_eff`` counts them for what they are worth, never for more than they
     are. Where the episodes of every task end alike they are equal, and count as one; where runs too
-    end alike and families always or never succeed, no variance shows, and each task counts as one,
-    as does a single task. Families are given and tasks drawn from them; as one binomial, the
-    strata's variance is never understated.
+    end alike and families always or never succeed, no variance shows, and tasks count as
+    :func:`~metarl.evaluation.variation.units_of_alike` says: one each in a single run, less in
+    several, whose few degrees of freedom are all that is known of further ones. Families are given
+    and tasks drawn from them; as one binomial, the strata's variance is never understated.
 
     Where tasks are fixed, variance is that between runs alone, and where no run differs from
     another each run counts as one.
@@ -48,16 +49,18 @@ def rate(
     """
     point = float(scores.mean())
     fixed = tasks == "fixed"
-    alike = float(scores.shape[0 if fixed else 1])
-    strata = [] if fixed else strata_of(scores.shape[1], families)
+    runs, columns = scores.shape
+    alike = float(runs) if fixed else units_of_alike(columns, runs)
+    strata = [] if fixed else strata_of(columns, families)
     found = variation([scores], strata)
-    if point in (0.0, 1.0) or (fixed and found.variance == 0.0):
+    equal = bool(np.isin(scores, (0.0, 1.0)).all())  # each task's episodes, that is
+    unseen = found.variance == 0.0 and (fixed or (equal and runs > 1))
+    if point in (0.0, 1.0) or unseen:
         effective = alike
     else:
-        equal = bool(np.isin(scores, (0.0, 1.0)).all())  # each task's episodes, that is
         episodes = scores.size if equal else scores.size * num_episodes
         if scores.size == 1 or (equal and found.variance == 0.0):
-            episodes = scores.shape[1]
+            episodes = columns
         effective = float(episodes)
         if found.variance > 0.0:
             effective = min(effective, point * (1 - point) / found.variance)

@@ -20,7 +20,8 @@ of its ends from the estimate are stretched by ``t(df) / z * sqrt(unbiased / boo
 ``df`` from Satterthwaite's formula over the two sources of variation. Where no resample differs
 from another, because all ``T`` tasks agree, a statistic that has bounds gets an interval all the
 same: at most ``u = 1 - 0.025^(1/T)`` of all tasks do otherwise (with confidence 0.975), which moves
-it by at most ``u`` of the way to either bound. Where tasks are fixed, runs take their place.
+it by at most ``u`` of the way to either bound. Several runs that agree too count for less, see
+:func:`~metarl.evaluation.variation.units_of_alike`. Where tasks are fixed, runs take their place.
 
 Success rates get another interval, see :mod:`metarl.evaluation.rates`.
 """
@@ -36,7 +37,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from metarl.errors import ConfigError
-from metarl.evaluation.variation import Scores, strata_of, stretch_factor
+from metarl.evaluation.variation import Scores, strata_of, stretch_factor, units_of_alike
 
 Statistic: TypeAlias = Callable[..., npt.NDArray[np.float64]]
 
@@ -192,9 +193,10 @@ def interval(
     """As :func:`estimate`, for statistics that are arrays, such as a profile: value, low, high."""
     resampling = resampling or Resampling()
     strata = _strata(scores, families)
-    units = scores[0].shape[1]
+    runs = min(len(part) for part in scores)
+    units = units_of_alike(scores[0].shape[1], 1 if resampling.runs == "fixed" else runs)
     if resampling.tasks == "fixed":  # what varies is runs alone
-        strata, units = [], min(len(part) for part in scores)
+        strata, units = [], float(runs)
     point = statistic(*scores)
     rng = np.random.default_rng(seed)
     per_chunk = max(1, _CHUNK_ENTRIES // sum(part.size for part in scores))

@@ -87,10 +87,15 @@ def rate_lines(evaluations: Mapping[str, Evaluation]) -> list[str]:
                 for rate, mean in zip(rates, subject["training_returns"], strict=True)
             )
             lines.append(
-                f"{label}: adapted at {subject['adaptation_lr']:g}, by the return after the last "
-                f"step on training tasks: {tried}"
+                f"{label}: adapted at {rate_shown(subject['adaptation_lr'])}, by the return after "
+                f"the last step on training tasks: {tried}"
             )
     return lines
+
+
+def rate_shown(rate: float) -> str:
+    """An adaptation's step size in words."""
+    return f"{rate:g}" if rate else "0 (left as it is)"
 
 
 def count(value: int, noun: str) -> str:

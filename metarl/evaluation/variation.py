@@ -80,6 +80,24 @@ def stretch_factor(scores: Sequence[Scores], strata: Sequence[npt.NDArray[np.int
     return float(t / z * np.sqrt(found.variance / found.shrunken))
 
 
+def units_of_alike(num_tasks: int, num_runs: int) -> float:
+    """How many independent units tasks count for where no run shows another result than another.
+
+    A single run is given, and each task counts as one. Of several runs, that a few agree doesn't
+    tell that a further one would: as in Korn and Graubard's interval, tasks are counted for
+    ``(t(T - 1) / t(R - 1))^2`` each, though no run for less than one. Of three runs that all fail
+    in 50 tasks 10.7 units are left, and up to 29 % of successes are possible.
+
+    Args:
+        num_tasks: ``T``.
+        num_runs: ``R``, of the method that has the fewest.
+    """
+    if num_runs == 1 or num_tasks == 1:
+        return float(num_tasks)
+    exact, few = stats.t.ppf(0.975, [num_tasks - 1, num_runs - 1])
+    return min(num_tasks, max(float(num_runs), num_tasks * float(exact / few) ** 2))
+
+
 def strata_of(num_tasks: int, families: Sequence[str] | None) -> list[npt.NDArray[np.intp]]:
     """Column numbers of each family; one stratum if a family has a single task.
 

@@ -139,14 +139,16 @@ def test_it_can_be_adapted_at_another_rate_if_its_settings_have_one(name: str) -
     assert other.config == agent.config.model_copy(update={"adaptation_lr": 0.7})
     assert (other.iteration, other.num_timesteps) == (agent.iteration, agent.num_timesteps)
     assert identical(other.meta_params, agent.meta_params)
-    own, same, far = (
+    alone = agent.with_adaptation_lr(0.0)
+    own, same, far, still = (
         one.adapt(navigation_task((0.3, 0.3)), num_steps=2, num_episodes=4).params
-        for one in (agent, agent.with_adaptation_lr(agent.config.rate(testing=True)), other)
+        for one in (agent, agent.with_adaptation_lr(agent.config.rate(testing=True)), other, alone)
     )
     assert identical(own, same)
+    assert identical(still, alone.unadapted().params)
     assert not identical(own, far)
     with pytest.raises(ConfigError, match="adaptation_lr"):
-        agent.with_adaptation_lr(0.0)
+        agent.with_adaptation_lr(-0.1)
     # Training doesn't know of the rate, and neither agent of the other's going on.
     assert identical(after(1, other), after(1, agent))
     assert identical(after(1, other), after(1, agent))

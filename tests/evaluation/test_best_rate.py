@@ -64,6 +64,15 @@ def test_the_rate_is_that_with_the_highest_return_on_training_tasks(offsets, cho
         assert returns(found, step) == pytest.approx(right, rel=1e-5)
 
 
+def test_a_policy_may_choose_to_be_left_alone():
+    agent = SteppingAgent(echo(*OFFSETS), training(-1.0))
+    found = evaluate(agent, num_adaptation_steps=2, adaptation_lrs=(0.0, 0.5))
+    assert found.header.subject["adaptation_lr"] == 0.0
+    for step in range(3):
+        assert returns(found, step) == pytest.approx([4 * offset for offset in OFFSETS], rel=1e-5)
+    assert "adapted at 0 (left as it is), by the return" in rate_lines({"": found})[0]
+
+
 def test_of_equal_rates_the_first_is_taken():
     agent = SteppingAgent(echo(1.0), training(0.0))
     rates = (0.25, 4.0)
@@ -156,7 +165,7 @@ def test_an_agent_without_a_rate_is_refused():
     ("settings", "message"),
     [
         ({"adaptation_lrs": ()}, "adaptation_lrs.*at least one"),
-        ({"adaptation_lrs": (0.1, 0.0)}, "adaptation_lrs.*each above 0"),
+        ({"adaptation_lrs": (0.1, -0.1)}, "adaptation_lrs.*none below 0"),
         ({"adaptation_lrs": (0.1, math.nan)}, "adaptation_lrs.1.*finite"),
         ({"adaptation_lrs": (0.1,), "num_adaptation_steps": 0}, "with num_adaptation_steps 0"),
     ],

@@ -40,7 +40,8 @@ def test_pairing_decides_what_the_tasks_levels_would_hide():
     assert after.decided
     assert after.difference.low > 1
     assert after.a.high - after.a.low > 20
-    assert after.probability.low == pytest.approx(0.74, abs=0.01)
+    # Every pair is won, but of the worse there are only two runs, which count as two.
+    assert after.probability.low == pytest.approx(0.025 ** (1 / 2), abs=0.01)
 
 
 def test_the_other_way_round_everything_is_reversed():
