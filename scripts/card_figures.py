@@ -10,7 +10,7 @@ from metarl.evaluation import Estimate
 from metarl.evaluation.cards.fields import FIELDS, fields_of
 from metarl.evaluation.cards.members import CONTROLS, WITHOUT_META_LEARNING
 from metarl.evaluation.cards.training import level
-from metarl.evaluation.tables import count, number, percent
+from metarl.evaluation.tables import count, number, percent, rate_shown
 
 OWN_RATE = "Each run adapted at the step size that suits it best"
 """Title of the further evaluation in which step sizes are chosen on training tasks."""
@@ -145,16 +145,14 @@ class CardFigures:
             label: A method on it.
             share: Of training that was done by then, in (0, 1]; the mean is over the tenth before.
         """
-        curves = self.variant(card, label)["training"]
-        if not curves:
-            raise LookupError(f"{card}, {label}: has no learning curve")
-        gains = []
-        for curve in curves:
-            before, after = (level(curve, phase, share) for phase in ("before", "after"))
-            if before is None or after is None:
-                raise LookupError(f"{card}, {label}: its learning curve lacks a return")
-            gains.append(after - before)
-        return f"{fmean(gains):+.0f}"
+        before, after = (
+            self._training_level(card, label, phase, share) for phase in ("before", "after")
+        )
+        return f"{after - before:+.0f}"
+
+    def training_level(self, card: str, label: str, share: float) -> str:
+        """Return after adaptation on training tasks, as :meth:`training_gain` takes it."""
+        return f"{self._training_level(card, label, 'after', share):.0f}"
 
     def upstream(self, card: str, label: str, steps: int) -> str:
         """The rate that metaworld.evaluation gives after so many steps, mean over seeds."""
@@ -177,9 +175,10 @@ class CardFigures:
         return percent(Estimate(**_item(values, step, f"{card}, {label}, {family}")))
 
     def chosen(self, card: str, label: str) -> list[str]:
-        """The step sizes that a method's seeds chose, each once."""
-        rates = sorted(set(self.variant(card, label)["adaptation_lrs"]))
-        return [f"{rate:g}" for rate in rates]
+        """The step sizes that a method's seeds chose, each once: ``0 (left as it is)``."""
+        return [
+            rate_shown(rate) for rate in sorted(set(self.variant(card, label)["adaptation_lrs"]))
+        ]
 
     def tasks(self, card: str) -> str:
         """How many it was evaluated on: ``50 tasks``."""
@@ -234,6 +233,16 @@ class CardFigures:
         if content is None:
             raise LookupError(f"{card}, {label}: has no {field}")
         return Estimate(**_item(content["all"], step, f"{card}, {label}"))
+
+    def _training_level(self, card: str, label: str, phase: str, share: float) -> float:
+        curves = self.variant(card, label)["training"]
+        if not curves:
+            raise LookupError(f"{card}, {label}: has no learning curve")
+        levels = [level(curve, phase, share) for curve in curves]
+        known = [one for one in levels if one is not None]
+        if len(known) < len(levels):
+            raise LookupError(f"{card}, {label}: its learning curve lacks a return")
+        return fmean(known)
 
     def _seeds(self, card: str, label: str, step: int, field: str) -> list[float]:
         self.estimate(card, label, step, field)  # says what is missing

@@ -34,6 +34,9 @@ RESULTS = ROOT / "results"
 UNSOLVED = 0.2
 """A success rate below which a problem counts as one that isn't solved."""
 
+SOLVED = 0.5
+"""One below which a problem's training tasks count as mostly unsolved."""
+
 ORDER = ("navigation", "halfcheetah", "ml1-", "ml10", "ml25", "ml45")
 """Beginnings of the cards' names, in the order of the page; other cards follow."""
 
@@ -121,6 +124,7 @@ def results_page(results: Path, template: Path) -> str:
         provenance_sentence=page.provenance_sentence,
         failing_sentences=page.failing_sentences,
         own_rate=OWN_RATE,
+        solved=SOLVED,
         listed=_listed,
         fields_of=fields_of,
         field_heading=lambda field: FIELDS[field].heading,
@@ -178,7 +182,7 @@ def _groups(
 
 
 def _overview(figures: CardFigures) -> Iterator[list[str]]:
-    """Rows: card, method, quantity; before, after one and the last step; the control after them."""
+    """Rows: card, method, quantity; before, after one and the last step, it and its control."""
     for name, data in figures.cards.items():
         if is_family(data):
             continue
@@ -197,9 +201,9 @@ def _overview(figures: CardFigures) -> Iterator[list[str]]:
                 its = [
                     figures.shown(place, one, step, field)
                     for one in controls[:1]
-                    for step in (1, -1)
+                    for step in (0, 1, -1)
                 ]
-                yield [*row, *(its or ["none", "none"])]
+                yield [*row, *(its or ["none"] * 3)]
 
 
 def _shortfalls(figures: CardFigures) -> Iterator[tuple[str, list[str]]]:
@@ -226,6 +230,12 @@ def _weaknesses(figures: CardFigures, name: str) -> Iterator[str]:
 def _not_better(figures: CardFigures, name: str) -> Iterator[str]:
     """Sentences on the methods that a control isn't worse than, by one step size and their own."""
     if is_family(figures.card(name)):
+        field = figures.main_field(name)
+        for control in figures.controls(name):
+            beaten = figures.beaten(name, control, -1)
+            if others := [one for one in figures.methods(name) if one not in beaten]:
+                quantity = FIELDS[field].label.partition(",")[0]
+                yield f"Not shown better than the {control} in {quantity}: {_listed(others)}."
         return
     own_rate = figures.further(name, OWN_RATE)
     for place in (name, own_rate) if figures.has(own_rate) else (name,):

@@ -207,6 +207,7 @@ def test_what_holds_where_each_run_chose_its_step_size_is_told(script, tmp_path)
     ) in told
     assert "on push MAML (adapted at 0.05 and 0.1) is at a return of" in told
     overview = page.partition("\n## ")[0]
+    assert "| control before |" in overview
     assert overview.count("| MAML, 2 seeds, own step sizes |") == 3
     failed = section(page, "## What failed")
     assert failed.count("Each at the step size that suits it best, MAML") == 2
@@ -233,11 +234,12 @@ def test_the_summary_sorts_problems_by_their_verdicts(script, tmp_path):
         section(script.results_page(tmp_path, TEMPLATE), "## What was learned").split()
     )
     assert (
-        "trained with, is above its control's on navigation and push, below it on ML10. With"
-        in (learned)
+        "trained with, is above its control's on navigation and push, below it on ML10. That"
+        in learned
     )
     assert (
-        "it is above its control's on navigation, below it on push, and not told apart on ML10."
+        "MAML's return is above its control's on navigation, below it on push, and not told apart "
+        "on ML10."
     ) in learned
 
 

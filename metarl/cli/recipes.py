@@ -19,10 +19,11 @@ from metarl.recipes.pretrained import pretrained_folder
 
 
 def show_recipes(name: Annotated[str | None, tyro.conf.Positional] = None) -> int:
-    """List the recipes, settings with the results that they gave; with a name, tell all about one.
+    """List the recipes: settings, what they take, their result card; with a name, all about one.
 
     `metarl train --recipe NAME` trains its main variant, `--variant control` another one; every
-    flag of `metarl train` may follow, such as `--seed 1`.
+    flag of `metarl train` may follow, such as `--seed 1`. Cards are files of metarl's repository,
+    where `python scripts/result_card.py NAME` makes them again.
 
     Args:
         name: Of the recipe to tell about.
@@ -96,17 +97,36 @@ def _tell(recipe: Recipe) -> None:
         ("memory", recipe.memory),
         ("result card", _card(recipe)),
         ("seeds", ", ".join(map(str, recipe.seeds))),
+        ("note", recipe.note),
     ):
+        if not text:
+            continue
         OUT.print(f"[bold]{heading}[/]: {escape(text)}", highlight=False)
     for heading, data in (
         ("settings", recipe.run),
         ("evaluation", recipe.evaluation.model_dump(mode="json", exclude_defaults=True)),
+        ("further evaluations", _further(recipe)),
         (
             "variants",
-            {name: way.model_dump(mode="json") for name, way in recipe.variants.items()},
+            {
+                name: way.model_dump(mode="json", exclude_defaults=True)
+                for name, way in recipe.variants.items()
+            },
         ),
     ):
         if data:
             OUT.print(f"[bold]{heading}[/]:")
             say(yaml.safe_dump(data, sort_keys=False, default_flow_style=None).rstrip())
     say(f"\nmetarl train --recipe {recipe.name} --seed {recipe.seeds[0]}")
+    say(f"all runs and the card, in a clone: python scripts/result_card.py {recipe.name}")
+
+
+def _further(recipe: Recipe) -> dict[str, object]:
+    """What the card has besides its evaluation on test tasks."""
+    found = {
+        "splits": list(recipe.extra),
+        "num_tasks": recipe.num_extra_tasks,
+        "metaworld.evaluation after steps": list(recipe.upstream_steps),
+        "adaptation_lrs": list(recipe.adaptation_lrs or ()),
+    }
+    return {name: value for name, value in found.items() if value}

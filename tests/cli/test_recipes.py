@@ -16,7 +16,11 @@ def test_one_recipe_is_told_in_full(capsys):
     assert main(["recipes", "ml1-reach"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     recipe = load_recipe("ml1-reach")
-    for text in (recipe.title, recipe.why, recipe.time, "inner_lr: 0.05", "results/ml1-reach.md"):
+    for text in (
+        *(recipe.title, recipe.why, recipe.time, recipe.note),
+        *("inner_lr: 0.05", "results/ml1-reach.md", "scripts/result_card.py ml1-reach"),
+        "adaptation_lrs: [0.0, 0.0005, 0.002, 0.01, 0.05, 0.2]",
+    ):
         assert text.strip() in told
 
 

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 import yaml
 
 from metarl.agents import ALGORITHMS
 from metarl.errors import CheckpointError, UnknownNameError
+from metarl.evaluation.cards import read_card
 from metarl.recipes import Recipe, load_recipe, recipe_names
 from metarl.recipes.recipe import CATALOGUE
 from metarl.recipes.settings import written_settings
@@ -33,6 +36,17 @@ def test_every_recipe_of_the_catalogue_makes_settings_of_every_variant(name):
     assert set(yaml.safe_load((CATALOGUE / f"{name}.yaml").read_text())) <= set(Recipe.model_fields)
 
 
+OWN_RATES = {"navigation-family": 0.5}
+"""Where the control has the step size that suits it best, as members have tuned ones."""
+
+
+def test_a_control_with_a_step_size_of_its_own_has_the_one_that_was_found_for_it():
+    card = read_card(Path(__file__).parents[2] / "results" / "navigation.json")
+    (own,) = [extra for extra in card["extra"] if "adaptation_lrs" in extra["protocol"]]
+    chosen = own["variants"]["control"]["adaptation_lrs"]
+    assert set(chosen) == {OWN_RATES["navigation-family"]}
+
+
 @pytest.mark.parametrize(
     "name", [n for n in recipe_names() if "control" in load_recipe(n).variants]
 )
@@ -44,7 +58,8 @@ def test_the_control_is_the_main_variant_but_for_the_inner_rate(name):
         agents.append(written_settings(agent_type, settings)["agent"])
     main, control = agents
     assert control.pop("inner_lr") == 0
-    assert control.pop("adaptation_lr") == main.pop("inner_lr")
+    main_rate = main.pop("inner_lr")
+    assert control.pop("adaptation_lr") == OWN_RATES.get(name, main_rate)
     main.pop("adaptation_lr")
     assert control == main
 

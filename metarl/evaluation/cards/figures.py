@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from metarl.evaluation.cards.fields import FIELDS, fields_of
 from metarl.evaluation.cards.members import gain_of, is_family, ordered
 from metarl.evaluation.figures import COLOURS, panels, picture
+from metarl.evaluation.sampling import intervals_named
 from metarl.evaluation.statistics import Estimate
 from metarl.evaluation.tables import count
 
@@ -60,8 +61,10 @@ def members_figure(data: Mapping[str, Any], kind: str = "png") -> bytes:
         ncols=steps + 1,
         frameon=False,
     )
+    over = {intervals_named(one["intervals_over"]) for one in data["variants"].values()}
     figure.suptitle(
-        f"{data['benchmark']}: {count(data['protocol']['num_tasks'], 'task')}, 95 % intervals",
+        f"{data['benchmark']}: {count(data['protocol']['num_tasks'], 'task')}, "
+        f"{', '.join(sorted(over))}",
         fontsize=10,
         x=0.01,
         ha="left",

@@ -7,7 +7,12 @@ from statistics import fmean
 from typing import Any
 
 from metarl.evaluation.cards.fields import FIELDS, fields_of
-from metarl.evaluation.cards.members import failing, gain_of, is_family
+from metarl.evaluation.cards.members import (
+    WITHOUT_META_LEARNING,
+    failing,
+    gain_of,
+    is_family,
+)
 from metarl.evaluation.cards.tables import (
     comparison_lines,
     family_table,
@@ -65,7 +70,7 @@ def card_markdown(
 FAMILY_CAPTION = "Success at the last step, %, or return where a family reports no success:"
 TRAINING_CAPTION = (
     "Training tasks, by sampled actions, each point the mean over a stretch of iterations: not the "
-    "evaluation above."
+    "evaluation above. A control doesn't adapt while it trains: before and after are one policy."
 )
 
 
@@ -98,10 +103,11 @@ def _chosen_rates(results: Mapping[str, Any]) -> str:
         f"{label} {', '.join(f'{rate:g}' for rate in content['adaptation_lrs'])}"
         for label, content in results["variants"].items()
     )
+    left = " (0 leaves it as it is)" if 0 in rates else ""
     return (
         f" Each run is adapted at that of the step sizes {', '.join(f'{rate:g}' for rate in rates)}"
-        f" which gave the highest return after the last step on training tasks; seed by seed: "
-        f"{chosen}."
+        f"{left} which gave the highest return after the last step on training tasks; seed by "
+        f"seed: {chosen}."
     )
 
 
@@ -135,7 +141,8 @@ def failing_sentences(data: Mapping[str, Any]) -> list[str]:
             sentences.append(f"**{label}** fails to adapt: {reason}")
         elif gain is not None and gain["low"] is not None and gain["low"] <= 0:
             shown = FIELDS["episode_return"].cell(gain)
-            sentences.append(f"**{label}**: its gain isn't shown to be above 0 ({shown}).")
+            told = "adapting makes it worse" if gain["high"] < 0 else "isn't shown to gain"
+            sentences.append(f"**{label}**: {told} ({shown}).")
     return sentences
 
 
@@ -197,7 +204,8 @@ def rise_sentence(data: Mapping[str, Any]) -> str:
         known = [[value for value in values if value is not None] for values in levels]
         if all(known):
             earlier, last = (FIELDS["episode_return"].show(fmean(values)) for values in known)
-            parts.append(f"{label} {earlier} and {last}")
+            unadapted = " (not adapted while it trains)" if label in WITHOUT_META_LEARNING else ""
+            parts.append(f"{label}{unadapted} {earlier} and {last}")
     if not parts or is_family(data):
         return ""
     return (
