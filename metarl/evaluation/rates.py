@@ -40,6 +40,10 @@ def rate(
     Where tasks are fixed, variance is that between runs alone, and where no run differs from
     another each run counts as one.
 
+    A single success can't leave less room above than none: where the variance that few runs show is
+    smaller than what so few can tell, the interval reaches as far as it would at a rate of 0 (or,
+    below, of 1).
+
     Args:
         scores: Success rate of each run on each task, ``[R, T]``.
         num_episodes: Episodes behind each entry.
@@ -67,7 +71,9 @@ def rate(
         if episodes > 1:
             exact, few = stats.t.ppf(0.975, [episodes - 1, found.degrees_of_freedom])
             effective *= min(1.0, float(exact / few) ** 2)
-    return Estimate(point, *clopper_pearson(point, effective))
+    low, high = clopper_pearson(point, effective)
+    highest_of_none, lowest_of_all = clopper_pearson(0.0, alike)[1], clopper_pearson(1.0, alike)[0]
+    return Estimate(point, min(low, lowest_of_all), max(high, highest_of_none))
 
 
 def clopper_pearson(point: float, num_trials: float) -> tuple[float, float]:

@@ -167,3 +167,16 @@ def test_fixed_tasks_add_no_variation_of_their_own():
     fixed, sampled = rate(scores, 20, tasks="fixed"), rate(scores, 20)
     assert fixed.high - fixed.low < 0.12
     assert sampled.high - sampled.low > 0.9
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_some_successes_leave_no_less_room_than_none_or_all(runs):
+    rng = np.random.default_rng(0)
+    none, every = rate(np.zeros((runs, 50)), 1), rate(np.ones((runs, 50)), 1)
+    for number in (1, 2, 3, 5):
+        scores = np.zeros(runs * 50)
+        scores[rng.choice(len(scores), number, replace=False)] = 1.0
+        few, most = (rate(own.reshape(runs, 50), 1) for own in (scores, 1.0 - scores))
+        assert few.high >= none.high
+        assert most.low <= every.low
+        assert few.low == pytest.approx(1 - most.high)
