@@ -24,11 +24,13 @@ class Variant(Config):
         algorithm: As ``metarl train`` names it.
         agent: What differs from the recipe's common settings.
         seeds: Of its runs, where they aren't the recipe's.
+        total_timesteps: Of its training, where it isn't the recipe's.
     """
 
     algorithm: str
     agent: dict[str, Any] = Field(default={})
     seeds: tuple[int, ...] | None = Field(default=None, min_length=1)
+    total_timesteps: int | None = Field(default=None, ge=1)
 
 
 class Recipe(Config):
@@ -102,7 +104,8 @@ class Recipe(Config):
             raise UnknownNameError("variant", chosen, names)
         way = self.variants[names[chosen]]
         agent = {**self.run.get("agent", {}), **way.agent}
-        config = {**self.run, **changes, "algorithm": way.algorithm, "agent": agent}
+        length = {} if way.total_timesteps is None else {"total_timesteps": way.total_timesteps}
+        config = {**self.run, **length, **changes, "algorithm": way.algorithm, "agent": agent}
         return read_settings(config, f"recipe {self.name}")
 
     def agrees_with(self, config: Mapping[str, Any], variant: str) -> bool:

@@ -64,6 +64,13 @@ def test_the_control_is_the_main_variant_but_for_the_inner_rate(name):
     assert control == main
 
 
+def test_a_variant_may_be_trained_for_longer_than_the_others():
+    longer = {**VARIANTS["MAML"], "total_timesteps": 300}
+    found = recipe(variants={"MAML": longer, "control": VARIANTS["control"]})
+    assert [found.settings(name)[1].total_timesteps for name in found.variants] == [300, 100]
+    assert found.settings("MAML", total_timesteps=7)[1].total_timesteps == 7
+
+
 def test_the_problems_that_people_ask_for_are_there():
     problems = {load_recipe(name).run["benchmark"] for name in recipe_names()}
     asked = {"navigation", "halfcheetah-dir", "halfcheetah-vel", "ml10", "ml25", "ml45"}
