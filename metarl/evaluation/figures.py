@@ -6,7 +6,6 @@ import io
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -19,10 +18,14 @@ from metarl.evaluation.result import Evaluation
 from metarl.evaluation.sampling import Over, intervals_named, intervals_over
 from metarl.evaluation.statistics import Estimate
 from metarl.evaluation.summary import StepSummary, summarise
+from metarl.evaluation.tables import count
 
 Shared: TypeAlias = Literal["none", "row", "col", "all"]
 
 COLOURS = ("#1f6fb4", "#c4681a", "#3a8f5c", "#8a5aa8", "#b3364f", "#5f6b76")
+SPACING = 0.06
+"""Of the curves' bars at a number of adaptation steps, in steps."""
+
 PANELS = {
     "episode_return": ("return", 1.0),
     "success_final": ("success at the last step (%)", 100.0),
@@ -31,7 +34,7 @@ PANELS = {
 
 
 def adaptation_figure(evaluations: Mapping[str, Sequence[Evaluation]], kind: str = "png") -> bytes:
-    """Draws return and success against adaptation steps, with 95 % intervals.
+    """Draws return and success against adaptation steps, with 95 % intervals, and each run.
 
     Args:
         evaluations: Runs of each method, by the label that the legend gives its curve.
@@ -51,12 +54,14 @@ def adaptation_figure(evaluations: Mapping[str, Sequence[Evaluation]], kind: str
         for name in PANELS
         if all(getattr(lines[0], name) is not None for lines in curves.values())
     ]
-    first = next(iter(evaluations.values()))
+    header = next(iter(evaluations.values()))[0].header
     figure, axes = panels(len(names))
     for axis, name in zip(axes, names, strict=True):
         label, scale = PANELS[name]
-        for (curve, lines), colour in zip(curves.items(), cycle(COLOURS), strict=False):
-            _draw_curve(axis, lines, name, scale, curve, colour)
+        for place, (curve, lines) in enumerate(curves.items()):
+            colour = COLOURS[place % len(COLOURS)]
+            shift = SPACING * (place - (len(curves) - 1) / 2)
+            _draw_curve(axis, lines, evaluations[curve], name, scale, curve, colour, shift)
         axis.set_xlabel("adaptation steps")
         axis.set_ylabel(label)
         axis.set_xticks(range(max(len(lines) for lines in curves.values())))
@@ -64,14 +69,20 @@ def adaptation_figure(evaluations: Mapping[str, Sequence[Evaluation]], kind: str
             axis.set_ylim(-3, 103)
     if any(evaluations):
         axes[0].legend(frameon=False)
-    header = first[0].header
-    runs = "" if len(first) == 1 else f"{len(first)} runs x "
-    _title(
-        figure,
-        f"{header.benchmark}: {runs}{len(header.tasks)} tasks, {_intervals_drawn(evaluations)}",
-        len(names),
-    )
+    bars = f"{_intervals_drawn(evaluations)}{_runs_drawn(evaluations)}"
+    _title(figure, f"{header.benchmark}: {len(header.tasks)} tasks, {bars}", len(names))
     return picture(figure, kind)
+
+
+def _runs_drawn(evaluations: Mapping[str, Sequence[Evaluation]]) -> str:
+    """How many runs the curves have, where any has several; those that have others by name."""
+    numbers = {label: len(runs) for label, runs in evaluations.items()}
+    first = next(iter(numbers.values()))
+    others = [f"{label}: {number}" for label, number in numbers.items() if number != first]
+    if first == 1 and not others:
+        return ""
+    apart = f" ({', '.join(others)})" if others else ""
+    return f"; thin: {count(first, 'run')}{apart}"
 
 
 def _intervals_drawn(evaluations: Mapping[str, Sequence[Evaluation]]) -> str:
@@ -171,15 +182,31 @@ def picture(figure: Figure, kind: str = "png") -> bytes:
 
 
 def _draw_curve(
-    axis: Any, lines: Sequence[StepSummary], field: str, scale: float, name: str, colour: str
+    axis: Any,
+    lines: Sequence[StepSummary],
+    runs: Sequence[Evaluation],
+    field: str,
+    scale: float,
+    name: str,
+    colour: str,
+    shift: float,
 ) -> None:
+    """A method's means with their intervals, and thinly each of its runs.
+
+    Bars stand beside each other, moved by ``shift``: bands over one another can't be told apart,
+    and steps have nothing between them.
+    """
     estimates: list[Estimate] = [getattr(line, field) for line in lines]
-    steps = [line.adaptation_step for line in lines]
+    places = [line.adaptation_step + shift for line in lines]
+    for run in runs if len(runs) > 1 else ():
+        own = (run.values(field, line.adaptation_step) for line in lines)
+        means = [math.nan if values is None else scale * values.mean() for values in own]
+        axis.plot(places, means, color=colour, alpha=0.35, linewidth=0.8)
     axis.plot(
-        steps, [scale * value.mean for value in estimates], marker="o", color=colour, label=name
+        places, [scale * value.mean for value in estimates], marker="o", color=colour, label=name
     )
     ends = [value.scaled(scale).ends for value in estimates]
     low, high = (
         [math.nan if around is None else around[side] for around in ends] for side in (0, 1)
     )
-    axis.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
+    axis.vlines(places, low, high, color=colour, linewidth=1.8, alpha=0.7)

@@ -1,6 +1,7 @@
 import io
 from xml.etree import ElementTree
 
+import matplotlib.colors
 import matplotlib.image
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from metarl.errors import ConfigError
 from metarl.evaluation import Evaluation
 from metarl.evaluation.comparison import compare
-from metarl.evaluation.figures import adaptation_figure, comparison_figure
+from metarl.evaluation.figures import COLOURS, adaptation_figure, comparison_figure
 from tests.evaluation.stubs import made_up
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -98,7 +99,23 @@ def test_nothing_to_draw_is_refused():
 
 def test_runs_of_several_seeds_are_one_curve():
     words = texts(adaptation_figure({"MAML": evaluation() + evaluation(2.0)}, "svg"))
-    assert "made-up: 2 runs x 4 tasks, 95 % intervals over runs and tasks" in words
+    assert "made-up: 4 tasks, 95 % intervals over runs and tasks; thin: 2 runs" in words
+
+
+def test_each_run_is_drawn_thinly_where_there_are_several():
+    """Two seeds far apart look unlike two that agree, whose mean is the same."""
+    apart, alike = (
+        pixels(adaptation_figure({"MAML": [*evaluation(3.0 - far), *evaluation(3.0 + far)]}))
+        for far in (2.0, 0.0)
+    )
+    faint = COLOURS[0], 0.35
+
+    def share(picture: np.ndarray) -> float:
+        colour = matplotlib.colors.to_rgb(faint[0])
+        blended = [1 - faint[1] * (1 - channel) for channel in colour]
+        return float((np.abs(picture[..., :3] - blended).max(axis=-1) < 0.02).mean())
+
+    assert share(apart) > 3 * share(alike)
 
 
 def test_a_curve_whose_band_is_over_something_else_is_named():
@@ -140,6 +157,6 @@ def test_curves_without_intervals_say_so():
 def test_curves_with_and_without_intervals_stand_in_one_picture():
     runs = [made_up(np.full((2, 3, 1), level), exhaustive=True) for level in (0.0, 1.0, 3.0)]
     words = texts(adaptation_figure({"MAML": runs, "control": runs[:1]}, "svg"))
-    assert "made-up: 3 runs x 2 tasks, 95 % intervals over \n runs " in words  # in two lines
+    assert "made-up: 2 tasks, 95 % intervals over runs; \n thin: 3 runs (control: 1)" in words
     words = texts(adaptation_figure({"MAML": runs[:1], "control": runs}, "svg"))
     assert "made-up: 2 tasks, 95 % intervals over runs" in words
