@@ -63,16 +63,22 @@ def check_shape(space: spaces.Space[Any], observation: Any) -> None:
         for key, inner in space.spaces.items():
             check_shape(inner, observation[key])
     elif isinstance(space, spaces.Tuple):
-        sequence = isinstance(observation, (tuple, list, np.ndarray))  # as Tuple.contains takes it
+        # As Tuple.contains takes it.
+        sequence = isinstance(observation, (tuple, list)) or (
+            isinstance(observation, np.ndarray) and observation.ndim > 0
+        )
         if not sequence or len(observation) != len(space.spaces):
             parts = f"{len(observation)} parts" if sequence else type(observation)
             raise ConfigError(f"observation: got {parts}; the space has {len(space.spaces)}.")
         for inner, part in zip(space.spaces, observation, strict=True):
             check_shape(inner, part)
-    elif space.shape is not None and np.shape(observation) != space.shape:
-        raise ConfigError(
-            f"observation: got shape {np.shape(observation)}; the space's is {space.shape}."
-        )
+    elif space.shape is not None:
+        try:
+            shape = np.shape(observation)
+        except ValueError as error:  # rows of unlike lengths
+            raise ConfigError(f"observation: {error}; the space's is {space.shape}.") from error
+        if shape != space.shape:
+            raise ConfigError(f"observation: got shape {shape}; the space's is {space.shape}.")
 
 
 def clip_actions(space: spaces.Space[Any], actions: npt.NDArray[Any]) -> npt.NDArray[Any]:

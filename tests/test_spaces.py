@@ -149,6 +149,8 @@ def test_observations_of_the_right_shape_pass_whatever_their_values(space, obser
         (PAIR, (np.zeros(3), 1), r"got shape \(3,\); the space's is \(2,\)"),
         (PAIR, (np.zeros(2),), "got 1 parts; the space has 2"),
         (PAIR, {"a": np.zeros(2)}, "got <class 'dict'>; the space has 2"),
+        (PAIR, np.array(3.0), "got <class 'numpy.ndarray'>; the space has 2"),
+        (PAIR, ([1, [2, 3]], 1), r".*inhomogeneous.*; the space's is \(2,\)"),
     ],
 )
 def test_observations_of_another_shape_are_told(space, observation, message):

@@ -224,8 +224,8 @@ def _note_differences(agent: AnyAgent, algorithm: str, config: MetaPolicyGradien
     """Says what is different in a control beside its inner rate."""
     ours = {"algorithm": agent.algorithm, **agent.config.model_dump(mode="json")}
     theirs = {"algorithm": algorithm, **config.model_dump(mode="json")}
-    if "inner_lr" in ours:
-        ours["adaptation_lr"] = ours.get("adaptation_lr") or ours["inner_lr"]
+    if "inner_lr" in ours and ours.get("adaptation_lr") is None:  # 0 is a rate
+        ours["adaptation_lr"] = ours["inner_lr"]
     differing = [
         f"{name} {theirs[name]!r}, not {value!r}"
         for name, value in ours.items()

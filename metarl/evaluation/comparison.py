@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from metarl.evaluation.rates import difference
 from metarl.evaluation.sampling import UNBOUNDED, Over, RunScores, Sampling
 from metarl.evaluation.statistics import (
     Estimate,
@@ -14,6 +15,7 @@ from metarl.evaluation.statistics import (
     probability_of_improvement,
 )
 from metarl.evaluation.summary import check_comparable
+from metarl.evaluation.variation import runs_agree
 
 if TYPE_CHECKING:
     from metarl.evaluation.result import Evaluation
@@ -97,15 +99,20 @@ def compare(
             if x is None or y is None:
                 continue
             success = field != "episode_return"
+            level_a = own_a.rate(x) if success else own_a.estimate(mean, x)
+            level_b = own_b.rate(y) if success else own_b.estimate(mean, y)
+            apart = both.estimate(
+                mean_difference, x, y, bounds=(-1.0, 1.0) if success else UNBOUNDED
+            )
+            if success and "runs" in both.over and (runs_agree(x.means) or runs_agree(y.means)):
+                apart = difference(apart, level_a, level_b)
             lines.append(
                 PairedLine(
                     adaptation_step=step,
                     field=field,
-                    a=own_a.rate(x) if success else own_a.estimate(mean, x),
-                    b=own_b.rate(y) if success else own_b.estimate(mean, y),
-                    difference=both.estimate(
-                        mean_difference, x, y, bounds=(-1.0, 1.0) if success else UNBOUNDED
-                    ),
+                    a=level_a,
+                    b=level_b,
+                    difference=apart,
                     probability=both.estimate(
                         probability_of_improvement, x, y, bounds=(0.0, 1.0), of_runs=True
                     ),

@@ -75,18 +75,17 @@ def adaptation_figure(evaluations: Mapping[str, Sequence[Evaluation]], kind: str
 
 
 def _runs_drawn(evaluations: Mapping[str, Sequence[Evaluation]]) -> str:
-    """How many runs the curves have, where any has several; those that have others by name."""
-    numbers = {label: len(runs) for label, runs in evaluations.items()}
-    first = next(iter(numbers.values()))
-    others = [f"{label}: {number}" for label, number in numbers.items() if number != first]
-    if first == 1 and not others:
+    """How many runs are drawn thinly, curve by curve where they differ; nothing where none is."""
+    numbers = {label: len(runs) for label, runs in evaluations.items() if len(runs) > 1}
+    if not numbers:
         return ""
-    apart = f" ({', '.join(others)})" if others else ""
-    return f"; thin: {count(first, 'run')}{apart}"
+    if len(set(numbers.values())) == 1 and len(numbers) == len(evaluations):
+        return f"; thin: {count(next(iter(numbers.values())), 'run')}"
+    return f"; thin: runs ({', '.join(f'{label}: {number}' for label, number in numbers.items())})"
 
 
 def _intervals_drawn(evaluations: Mapping[str, Sequence[Evaluation]]) -> str:
-    """What the bands are over; the curves whose bands are over something else by name."""
+    """What the bars are over; the curves whose bars are over something else by name."""
     kinds: dict[str, Over] = {label: intervals_over(runs) for label, runs in evaluations.items()}
     drawn: dict[str, Over] = {
         label: kind for label, kind in kinds.items() if kind != "nothing"

@@ -6,6 +6,7 @@ leaves them without one more often than not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -13,7 +14,13 @@ import numpy as np
 from scipy import stats
 
 from metarl.evaluation.statistics import Estimate
-from metarl.evaluation.variation import Scores, strata_of, units_of_alike, variation
+from metarl.evaluation.variation import (
+    Scores,
+    runs_agree,
+    strata_of,
+    units_of_alike,
+    variation,
+)
 
 
 def rate(
@@ -40,9 +47,9 @@ def rate(
     Where tasks are fixed, variance is that between runs alone, and where no run differs from
     another each run counts as one.
 
-    A single success can't leave less room above than none: where the variance that few runs show is
-    smaller than what so few can tell, the interval reaches as far as it would at a rate of 0 (or,
-    below, of 1).
+    Where several runs have the same rate, they count for no more than that many units; and a single
+    success can't leave less room above than none: the interval reaches at least as far as it would
+    at a rate of 0 (or, below, of 1).
 
     Args:
         scores: Success rate of each run on each task, ``[R, T]``.
@@ -58,8 +65,7 @@ def rate(
     strata = [] if fixed else strata_of(columns, families)
     found = variation([scores], strata)
     equal = bool(np.isin(scores, (0.0, 1.0)).all())  # each task's episodes, that is
-    unseen = found.variance == 0.0 and (fixed or (equal and runs > 1))
-    if point in (0.0, 1.0) or unseen:
+    if point in (0.0, 1.0) or (fixed and found.variance == 0.0):
         effective = alike
     else:
         episodes = scores.size if equal else scores.size * num_episodes
@@ -71,9 +77,32 @@ def rate(
         if episodes > 1:
             exact, few = stats.t.ppf(0.975, [episodes - 1, found.degrees_of_freedom])
             effective *= min(1.0, float(exact / few) ** 2)
+        if runs_agree(scores):
+            effective = min(effective, alike)
     low, high = clopper_pearson(point, effective)
     highest_of_none, lowest_of_all = clopper_pearson(0.0, alike)[1], clopper_pearson(1.0, alike)[0]
     return Estimate(point, min(low, lowest_of_all), max(high, highest_of_none))
+
+
+def difference(found: Estimate, a: Estimate, b: Estimate) -> Estimate:
+    """A difference of two rates where runs of either agree, which a bootstrap takes for certain.
+
+    The interval is at least as wide as that combined from the two rates' own (Newcombe 1998,
+    method 10; Zou and Donner 2008, "MOVER"):
+
+        low  = a - b - sqrt((a - a.low)^2 + (b.high - b)^2) ,  high likewise.
+
+    Args:
+        found: The difference with its bootstrap interval.
+        a: The first rate.
+        b: The second.
+    """
+    if a.ends is None or b.ends is None or found.ends is None:
+        return found
+    below = math.hypot(a.mean - a.ends[0], b.ends[1] - b.mean)
+    above = math.hypot(a.ends[1] - a.mean, b.mean - b.ends[0])
+    low, high = found.ends
+    return Estimate(found.mean, min(low, found.mean - below), max(high, found.mean + above))
 
 
 def clopper_pearson(point: float, num_trials: float) -> tuple[float, float]:

@@ -233,6 +233,12 @@ def test_a_control_with_less_training_is_refused(run, tmp_path, refused):
     assert "72 steps of training; the run has 144, and a control needs as many" in message
 
 
+def test_an_adaptation_rate_of_0_is_one_and_not_the_inner_rate(tmp_path, capsys):
+    run = train(tmp_path / "left-alone", "--adaptation-lr", 0)
+    evaluate_run(run, "--controls", "pretrained")
+    assert "note: the pretrained control has" not in capsys.readouterr().out
+
+
 def test_of_a_control_with_more_training_the_checkpoint_of_as_much_is_taken(
     evaluated, tmp_path, capsys
 ):

@@ -87,6 +87,23 @@ def test_equal_success_of_few_tasks_decides_little():
     assert line.difference.high == -line.difference.low == pytest.approx(0.26, abs=0.01)
 
 
+def test_runs_that_agree_make_a_difference_of_rates_no_surer():
+    """Three runs that never succeed aren't known to; beside a single run they are given."""
+    never = np.zeros((3, 50, 1, 1), dtype=bool)
+    often = np.random.default_rng(1).random((3, 50, 1, 1)) < 0.5
+    level = np.zeros((3, 50, 1, 1))
+    a, b = runs(level, often), runs(level, never)
+    line = compare(a, b).line("success_final", 0)
+    expected = (line.a.mean - line.a.low) ** 2 + line.b.high**2
+    assert line.difference.low == pytest.approx(line.difference.mean - expected**0.5)
+    assert line.b.high == pytest.approx(0.287, abs=1e-3)
+    single = compare(a[:1], b).line("success_final", 0)
+    families = ["made, up"] * 50
+    x, y = often[:1, :, 0, 0].astype(float), never.mean(axis=0)[None, :, 0, 0]
+    plain = estimate(mean_difference, x, y, families=families, bounds=(-1.0, 1.0))
+    assert single.difference.ends == pytest.approx(plain.ends)
+
+
 def test_success_is_compared_where_both_report_it():
     success = np.zeros((1, 12, 2, 1), dtype=bool)
     with_success, without = runs(WORSE[:1], success), runs(WORSE[:1])

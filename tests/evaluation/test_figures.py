@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from metarl.errors import ConfigError
-from metarl.evaluation import Evaluation
+from metarl.evaluation import Evaluation, figures
 from metarl.evaluation.comparison import compare
 from metarl.evaluation.figures import COLOURS, adaptation_figure, comparison_figure
+from metarl.evaluation.summary import summarise
 from tests.evaluation.stubs import made_up
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -118,6 +119,34 @@ def test_each_run_is_drawn_thinly_where_there_are_several():
     assert share(apart) > 3 * share(alike)
 
 
+def lines_of(figure) -> tuple[list, list]:
+    """Of a figure's second panel, success at the last step: its curves, and its bars' ends."""
+    axis = figure.axes[1]
+    bars = [bar for own in axis.collections for bar in own.get_segments()]
+    return [np.asarray(line.get_xydata()) for line in axis.lines], bars
+
+
+def test_bars_stand_beside_each_other_and_reach_as_far_as_intervals_do(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, "picture", lambda figure, kind: drawn.append(figure))
+    curves = {"MAML": evaluation() + evaluation(2.0), "control": evaluation()}
+    adaptation_figure(curves)
+    (first, second, mean, control), bars = lines_of(drawn[0])
+    summary = [100 * np.array(line.success_final.ends) for line in summarise(curves["MAML"])]
+    for bar, ends in zip(bars[:3], summary, strict=True):
+        assert bar[:, 1] == pytest.approx(ends)
+    each = [
+        100 * run.values("success_final", step).mean()
+        for run in curves["MAML"][:1]
+        for step in range(3)
+    ]
+    for thin in (first, second):
+        assert thin[:, 1] == pytest.approx(each)
+    assert mean[:, 0] == pytest.approx(np.arange(3) - figures.SPACING / 2)
+    assert control[:, 0] == pytest.approx(np.arange(3) + figures.SPACING / 2)
+    assert [bar[0, 0] for bar in bars] == pytest.approx([*mean[:, 0], *control[:, 0]])
+
+
 def test_a_curve_whose_band_is_over_something_else_is_named():
     curves = {"MAML": evaluation() + evaluation(2.0), "control": evaluation()}
     words = " ".join(texts(adaptation_figure(curves, "svg")).split())
@@ -157,6 +186,6 @@ def test_curves_without_intervals_say_so():
 def test_curves_with_and_without_intervals_stand_in_one_picture():
     runs = [made_up(np.full((2, 3, 1), level), exhaustive=True) for level in (0.0, 1.0, 3.0)]
     words = texts(adaptation_figure({"MAML": runs, "control": runs[:1]}, "svg"))
-    assert "made-up: 2 tasks, 95 % intervals over runs; \n thin: 3 runs (control: 1)" in words
+    assert "made-up: 2 tasks, 95 % intervals over runs; \n thin: runs (MAML: 3)" in words
     words = texts(adaptation_figure({"MAML": runs[:1], "control": runs}, "svg"))
     assert "made-up: 2 tasks, 95 % intervals over runs" in words

@@ -16,7 +16,7 @@ from metarl.evaluation.statistics import (
     performance_profile,
     probability_of_improvement,
 )
-from metarl.evaluation.variation import strata_of, stretch_factor
+from metarl.evaluation.variation import strata_of, stretch_factor, units_of_alike
 
 
 def scores(runs: int, tasks: int, seed: int = 0) -> np.ndarray:
@@ -164,6 +164,17 @@ def test_bounded_scores_without_variation_still_get_an_interval():
     assert found == Estimate(0.0, pytest.approx(-unseen), pytest.approx(unseen))
     assert unseen == pytest.approx(0.168, abs=1e-3)
     assert estimate(mean, same) == Estimate(0.5, 0.5, 0.5)
+
+
+def test_runs_that_are_given_leave_each_task_as_one():
+    same = np.ones((3, 20))
+    fixed, drawn = (
+        estimate(mean, same, resampling=Resampling(runs=how), bounds=(0.0, 1.0))
+        for how in ("fixed", "together")
+    )
+    assert fixed.low == pytest.approx(0.025 ** (1 / 20))
+    assert drawn.low == pytest.approx(0.025 ** (1 / units_of_alike(20, 3)))
+    assert drawn.low < fixed.low - 0.2
 
 
 def test_bounded_differences_that_vary_by_rounding_alone_are_alike():
