@@ -8,7 +8,7 @@ from typing import Any
 
 from metarl.evaluation import Estimate
 from metarl.evaluation.cards.fields import FIELDS, fields_of
-from metarl.evaluation.cards.members import CONTROLS, WITHOUT_META_LEARNING
+from metarl.evaluation.cards.members import CONTROLS, WITHOUT_META_LEARNING, is_family
 from metarl.evaluation.cards.training import level
 from metarl.evaluation.tables import count, number, percent, rate_shown
 
@@ -98,11 +98,42 @@ class CardFigures:
         return "better" if low > 0 else "worse" if high < 0 else "undecided"
 
     def apart(
-        self, card: str, label: str, other: str, step: int, field: str = "success_final"
+        self,
+        card: str,
+        label: str,
+        other: str,
+        step: int,
+        field: str = "success_final",
+        other_step: int | None = None,
     ) -> bool:
-        """Whether the two intervals don't overlap, the first being the higher."""
-        own, its = (self.estimate(card, one, step, field) for one in (label, other))
+        """Whether the two intervals don't overlap, the first being the higher.
+
+        With ``other_step`` the other's is that after as many steps, such as before adaptation.
+        """
+        own = self.estimate(card, label, step, field)
+        its = self.estimate(card, other, step if other_step is None else other_step, field)
         return own.ends is not None and its.ends is not None and own.ends[0] > its.ends[1]
+
+    def verdicts(self, *, own_rate: bool, short: bool = False) -> dict[str, list[str]]:
+        """Problems by what MAML's return after the last step is beside its control's.
+
+        Args:
+            own_rate: With each run adapted at the step size that suits it best.
+            short: Names alone, without how many seeds there are.
+
+        Returns:
+            Names by ``"better"``, ``"worse"`` and ``"undecided"``, in the order of the cards.
+        """
+        found: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
+        for name, data in self.cards.items():
+            run = self.further(name, OWN_RATE) if own_rate else name
+            if is_family(data) or not self.has(run, "MAML", "control"):
+                continue
+            problem = name.removeprefix("ml1-").replace("ml", "ML")
+            single = self.seeds(run, "MAML") == self.seeds(run, "control") == "1 seed"
+            verdict = self.outcome(run, "MAML", "control", -1, "episode_return")
+            found[verdict].append(f"{problem} (one seed)" if single and not short else problem)
+        return found
 
     def per_seed(self, card: str, label: str, step: int, field: str = "success_final") -> str:
         """Each seed's mean: ``82, 88 and 80 %``."""

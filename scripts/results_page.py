@@ -232,10 +232,15 @@ def _not_better(figures: CardFigures, name: str) -> Iterator[str]:
     if is_family(figures.card(name)):
         field = figures.main_field(name)
         for control in figures.controls(name):
-            beaten = figures.beaten(name, control, -1)
-            if others := [one for one in figures.methods(name) if one not in beaten]:
-                quantity = FIELDS[field].label.partition(",")[0]
-                yield f"Not shown better than the {control} in {quantity}: {_listed(others)}."
+            quantity = FIELDS[field].label.partition(",")[0]
+            for outcome, told in (("worse", "Worse"), ("undecided", "Not shown better")):
+                methods = figures.methods(name)
+                if found := [
+                    one
+                    for one in methods
+                    if figures.outcome(name, one, control, -1, field) == outcome
+                ]:
+                    yield f"{told} than the {control} in {quantity}: {_listed(found)}."
         return
     own_rate = figures.further(name, OWN_RATE)
     for place in (name, own_rate) if figures.has(own_rate) else (name,):

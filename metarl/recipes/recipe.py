@@ -53,7 +53,7 @@ class Recipe(Config):
         upstream_steps: Adaptation steps after which the card also has the rate that Meta-World's
             own evaluation gives.
         adaptation_lrs: Step sizes for a further evaluation on the card, in which each run is
-            adapted at the one that suits it best on training tasks.
+            adapted at the one that suits it best on training tasks; 0 leaves it as it is.
         run: Settings that all variants share, as in a run's ``config.yaml``.
         variants: Ways to train by name, the main one first. The control trains with inner learning
             rate 0 and adapts as the others do: what it gains is fine-tuning, not meta-learning.

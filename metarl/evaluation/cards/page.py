@@ -57,7 +57,9 @@ def card_markdown(
     for extra in data.get("extra", ()):
         lines += extra_lines(extra, level=2)
     if training_picture is not None:
-        lines += ["## Training", "", TRAINING_CAPTION, "", f"![training]({training_picture})", ""]
+        controlled = any(label in WITHOUT_META_LEARNING for label in data["variants"])
+        caption = TRAINING_CAPTION + (CONTROLS_CURVE if controlled else "")
+        lines += ["## Training", "", caption, "", f"![training]({training_picture})", ""]
     lines += ["## Seed by seed", ""]
     for field in fields:
         lines += [f"{FIELDS[field].heading}:", "", *seed_table(data, field), ""]
@@ -70,8 +72,9 @@ def card_markdown(
 FAMILY_CAPTION = "Success at the last step, %, or return where a family reports no success:"
 TRAINING_CAPTION = (
     "Training tasks, by sampled actions, each point the mean over a stretch of iterations: not the "
-    "evaluation above. A control doesn't adapt while it trains: before and after are one policy."
+    "evaluation above."
 )
+CONTROLS_CURVE = " A control doesn't adapt while it trains: before and after are one policy."
 
 
 def protocol_sentence(results: Mapping[str, Any]) -> str:
