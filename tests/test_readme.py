@@ -12,10 +12,10 @@ import pytest
 
 from metarl import cli
 from metarl.cli import evaluating, training
-from metarl.evaluation import Evaluation, evaluate
+from metarl.evaluation import Estimate, Evaluation, evaluate
 from metarl.evaluation.cards import read_card
-from metarl.evaluation.cards.fields import FIELDS
 from metarl.evaluation.cards.tables import main_table
+from metarl.evaluation.tables import number
 
 README = Path(__file__).parents[1] / "README.md"
 FENCE = re.compile(
@@ -117,6 +117,10 @@ def test_metarl_lines_run_up_to_training_and_evaluation(tmp_path, monkeypatch):
         assert cli.main(command) == 0, shlex.join(command)
 
 
+def returns(variant):
+    return [Estimate(**value) for value in variant["episode_return"]["all"]]
+
+
 def own_rate_of(card):
     """The further evaluation in which each run chose its step size."""
     (found,) = [one for one in card["extra"] if one["title"].startswith("Each run adapted")]
@@ -129,22 +133,14 @@ def test_the_results_are_those_of_the_cards():
     for row in main_table(read_card(results / "ml1-reach.json"), "success_final")[2:]:
         if not row.startswith("| ProMP"):
             assert row in text
-    navigation = read_card(results / "navigation.json")
-    at_own_rate = own_rate_of(navigation)["variants"]["control"]
-    for variant in (*navigation["variants"].values(), at_own_rate):
-        after_one = variant["episode_return"]["all"][1]
-        assert FIELDS["episode_return"].cell(after_one) in " ".join(text.split())
-    push = read_card(results / "ml1-push.json")
-    own_rate = own_rate_of(push)
-    for label in ("MAML", "control"):
-        first, *_, last = push["variants"][label]["success_final"]["all"]
-        for success in (first, last, own_rate["variants"][label]["success_final"]["all"][-1]):
-            assert FIELDS["success_final"].cell(success) in " ".join(text.split())
-    (lines,) = [
-        one["lines"] for one in own_rate["comparisons"] if one["labels"] == ["MAML", "control"]
-    ]
-    *_, difference = [one["difference"] for one in lines if one["field"] == "success_final"]
-    assert difference["low"] < 0 < difference["high"]  # not told apart, as it says
+    navigation, push = (read_card(results / f"{name}.json") for name in ("navigation", "ml1-push"))
+    tuned = own_rate_of(navigation)["variants"]["control"]
+    by_maml, by_control = returns(navigation["variants"]["MAML"]), returns(tuned)
+    adapted, alone = (returns(push["variants"][label]) for label in ("MAML", "control"))
+    shown = (by_maml[-1], by_control[-1], adapted[0], adapted[-1], alone[0])
+    assert all(number(one) in " ".join(text.split()) for one in shown)
+    assert by_maml[-1].low > by_control[-1].high
+    assert alone[0].low > adapted[-1].high > adapted[-1].low > alone[-1].high  # as it says
 
 
 @pytest.mark.slow
