@@ -15,7 +15,7 @@ from metarl.cli import evaluating, training
 from metarl.evaluation import Estimate, Evaluation, evaluate
 from metarl.evaluation.cards import read_card
 from metarl.evaluation.cards.tables import main_table
-from metarl.evaluation.tables import number
+from metarl.evaluation.tables import number, percent
 
 README = Path(__file__).parents[1] / "README.md"
 FENCE = re.compile(
@@ -133,6 +133,15 @@ def test_the_results_are_those_of_the_cards():
     for row in main_table(read_card(results / "ml1-reach.json"), "success_final")[2:]:
         if not row.startswith("| ProMP"):
             assert row in text
+    reach = [
+        Estimate(**line["difference"])
+        for comparison in read_card(results / "ml1-reach.json")["comparisons"]
+        if comparison["labels"] == ["MAML", "control"]
+        for line in comparison["lines"]
+        if line["field"] == "success_final"
+    ]
+    assert percent(reach[1]).replace(" %", " points") in " ".join(text.split())
+    assert reach[1].low > 0 > reach[-1].low  # ahead, and caught up with
     navigation, push = (read_card(results / f"{name}.json") for name in ("navigation", "ml1-push"))
     tuned = own_rate_of(navigation)["variants"]["control"]
     by_maml, by_control = returns(navigation["variants"]["MAML"]), returns(tuned)

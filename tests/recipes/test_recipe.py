@@ -55,7 +55,8 @@ def test_the_control_is_the_main_variant_but_for_the_inner_rate(name):
     agents = []
     for variant in ("MAML", "control"):
         agent_type, settings = found.settings(variant)
-        agents.append(written_settings(agent_type, settings)["agent"])
+        written = written_settings(agent_type, settings)
+        agents.append({"total_timesteps": written["total_timesteps"], **written["agent"]})
     main, control = agents
     assert control.pop("inner_lr") == 0
     main_rate = main.pop("inner_lr")
