@@ -55,7 +55,7 @@ def main() -> int:
     console.print(
         "\nWhat this shows: the policy adapts to goals that it was never trained on. The control "
         "is the same training with inner learning rate 0, adapted the same way: only what MAML "
-        "gains beyond it is due to meta-learning. One seed proves little; three are in "
+        "gains beyond it is due to meta-learning. One seed proves little; six are in "
         "results/ml1-reach.md.",
         highlight=False,
     )
