@@ -147,7 +147,7 @@ def test_bars_stand_beside_each_other_and_reach_as_far_as_intervals_do(monkeypat
     assert [bar[0, 0] for bar in bars] == pytest.approx([*mean[:, 0], *control[:, 0]])
 
 
-def test_a_curve_whose_band_is_over_something_else_is_named():
+def test_a_curve_whose_bars_are_over_something_else_is_named():
     curves = {"MAML": evaluation() + evaluation(2.0), "control": evaluation()}
     words = " ".join(texts(adaptation_figure(curves, "svg")).split())
     assert "95 % intervals over runs and tasks (control: tasks)" in words
