@@ -86,8 +86,10 @@ def measure(name: str, rounds: int, hidden: int) -> None:
             rate = run()
             if number > 0:  # the first round warms up
                 rates[label].append(rate)
-    for closing in (serial, parallel, sync, asynchronous, *halves):
-        closing.close()
+    closed: tuple[RolloutEngine | gymnasium.vector.VectorEnv[Any, Any, Any] | SyncProcess, ...]
+    closed = (serial, parallel, sync, asynchronous, *halves)
+    for one in closed:
+        one.close()
     report(name, hidden, rows, rates)
 
 

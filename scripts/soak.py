@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import psutil
 
+from metarl.agent import Agent
 from metarl.agents import ALGORITHMS
 from metarl.envs import make_benchmark
 from metarl.runs import RunFolder, RunRecorder
@@ -43,19 +45,19 @@ def main() -> None:
         episodes_per_task=2,
         hidden_sizes=(8,),
     )
-    every = max(1, arguments.iterations // 20)
+    iterations: int = arguments.iterations
+    every = max(1, iterations // 20)
     samples = []
 
-    def watch(agent: object, figures: object) -> bool:
-        del agent
-        iteration = int(figures["iteration"])  # type: ignore[index]
+    def watch(_: Agent, figures: Mapping[str, float]) -> bool:
+        iteration = int(figures["iteration"])
         samples.append((iteration, *resident_mib()))
         if iteration % every == 0:
             print(
                 "iteration {:6d}: main {:7.1f} MiB, workers {:7.1f} MiB".format(*samples[-1]),
                 flush=True,
             )
-        return iteration < arguments.iterations
+        return iteration < iterations
 
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(Path(folder) / "run", {"soak": True}, benchmark.manifest())
