@@ -129,11 +129,18 @@ class CardFigures:
             run = self.further(name, OWN_RATE) if own_rate else name
             if is_family(data) or not self.has(run, "MAML", "control"):
                 continue
-            problem = name.removeprefix("ml1-").replace("ml", "ML")
+            problem = self.problem(name)
             single = self.seeds(run, "MAML") == self.seeds(run, "control") == "1 seed"
             verdict = self.outcome(run, "MAML", "control", -1, "episode_return")
             found[verdict].append(f"{problem} (one seed)" if single and not short else problem)
         return found
+
+    def problem(self, card: str) -> str:
+        """A card's problem as prose names it: ``push`` for ``ml1-push``, ``ML10``."""
+        family = card.removeprefix("ml1-")
+        if family != card:
+            return family
+        return card.replace("ml", "ML").replace("halfcheetah-vel", "HalfCheetah velocity")
 
     def per_seed(self, card: str, label: str, step: int, field: str = "success_final") -> str:
         """Each seed's mean: ``82, 88 and 80 %``."""

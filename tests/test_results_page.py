@@ -157,6 +157,26 @@ def test_verdicts_follow_the_card(script, tmp_path, ends, headline):
     assert told.count("**On ML1 reach") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "ends", "headline"),
+    [
+        ("ml25", (0.05, 0.3), "On ML25 meta-learning is ahead of its control.**"),
+        ("ml45", (-0.3, -0.05), "On ML45 the control is ahead.**"),
+        ("ml45", (-0.3, 0.05), "On ML45 MAML and its control aren't told apart.**"),
+        ("halfcheetah-vel", (-0.3, -0.05), "At HalfCheetah's velocities the control is ahead.**"),
+    ],
+)
+def test_verdicts_of_larger_sets_and_of_velocities_follow_the_card(
+    script, tmp_path, name, ends, headline
+):
+    data = write(tmp_path, name, name)
+    for line in data["comparisons"][0]["lines"]:
+        line["difference"] = {"mean": sum(ends) / 2, "low": ends[0], "high": ends[1]}
+    (tmp_path / f"{name}.json").write_bytes(card_bytes(data))
+    told = section(script.results_page(tmp_path, TEMPLATE), "## Problem by problem")
+    assert f"**{headline}" in " ".join(told.split())
+
+
 @pytest.mark.parametrize(("mean", "beaten"), [(0.3, ["MAML"]), (-0.3, [])])
 def test_methods_that_beat_their_control(figures, mean, beaten):
     for comparison in figures.cards["ml1-reach"]["comparisons"]:
