@@ -97,6 +97,17 @@ class CardFigures:
         low, high = found.ends
         return "better" if low > 0 else "worse" if high < 0 else "undecided"
 
+    def overall(self, card: str, label: str, other: str, step: int) -> str:
+        """The :meth:`outcome` that all quantities agree on, or ``"undecided"``.
+
+        ``"mixed"`` where the method is better in one and worse in another.
+        """
+        fields = fields_of(self.card(card))
+        found = {self.outcome(card, label, other, step, field) for field in fields}
+        if {"better", "worse"} <= found:
+            return "mixed"
+        return found.pop() if len(found) == 1 else "undecided"
+
     def apart(
         self,
         card: str,

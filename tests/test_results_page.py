@@ -325,6 +325,23 @@ def test_differences_are_those_of_the_card_either_way_round(figures):
     assert " points [" in points
 
 
+def test_quantities_that_disagree_are_told(figures):
+    found = {"success_final": 0.2, "success_any": 0.2, "episode_return": 0.2}
+
+    def overall() -> str:
+        for comparison in figures.cards["ml1-reach"]["comparisons"]:
+            for line in comparison["lines"]:
+                mean = found[line["field"]]
+                line["difference"] = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
+        return figures.overall("ml1-reach", "MAML", "control", -1)
+
+    assert overall() == "better"
+    found["episode_return"] = 0.0
+    assert overall() == "undecided"
+    found["episode_return"] = -0.2
+    assert overall() == "mixed"
+
+
 def test_where_a_card_compares_nothing_intervals_decide(figures):
     figures.card("ml1-reach")["comparisons"] = []
     its = figures.variant("ml1-reach", "control")
