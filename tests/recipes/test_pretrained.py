@@ -9,19 +9,22 @@ from metarl.recipes import copy_pretrained, load_recipe, pretrained_names, recip
 from metarl.recipes.pretrained import pretrained_folder
 from metarl.runs import RunFolder
 
-LARGEST = 400_000  # bytes of a policy with all that belongs to it
+LARGEST = 450_000  # bytes of a policy with all that belongs to it, ML45's manifest too
 
 
 @pytest.mark.parametrize("name", pretrained_names())
 def test_a_pretrained_policy_does_what_its_evaluation_says(name):
-    """Before adaptation, by the mean action, nothing is drawn."""
+    """Before adaptation, by the mean action, nothing is drawn but where an episode starts.
+
+    Meta-World's tasks say where; elsewhere that is drawn by a task's place among all.
+    """
     agent = metarl.load_pretrained(name)
     kept = load_evaluation(pretrained_folder(name))
     assert kept.header.subject["iteration"] == agent.iteration
     assert kept.header.split == "test"
     chosen = [0, len(kept.tasks) - 1]
     changes: dict = {"num_adaptation_steps": 0}
-    if agent.benchmark.test.tasks is not None:
+    if agent.benchmark.name.startswith("ml"):
         changes |= {"tasks": tuple(kept.tasks[index].digest for index in chosen)}
     found = evaluate(agent, protocol=kept.protocol.model_copy(update=changes))
     places = [kept.tasks.index(task) for task in found.tasks]
