@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from metarl.evaluation import Evaluation
-from metarl.evaluation.cards import Card, CardEntry, TrainingCurve, thinned
+from metarl.evaluation.cards import Card, CardEntry, TrainingCurve, card_json, thinned
 from tests.evaluation.stubs import made_up
 
 
@@ -53,6 +55,16 @@ def card(entries: dict[str, CardEntry] | None = None, **further: Any) -> Card:
         ["A note."],
         **further,
     )
+
+
+@functools.cache
+def _card_json() -> dict[str, Any]:
+    return card_json(card())
+
+
+def card_data() -> dict[str, Any]:
+    """A card as it is written, which may be changed."""
+    return copy.deepcopy(_card_json())
 
 
 def choosing(*rates: float, gain: float = 0.0) -> CardEntry:
