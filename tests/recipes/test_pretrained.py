@@ -9,7 +9,7 @@ from metarl.recipes import copy_pretrained, load_recipe, pretrained_names, recip
 from metarl.recipes.pretrained import pretrained_folder
 from metarl.runs import RunFolder
 
-LARGEST = 450_000  # bytes of a policy with all that belongs to it, ML45's manifest too
+LARGEST = 400_000  # bytes of a policy with all that belongs to it
 
 
 @pytest.mark.parametrize("name", pretrained_names())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -55,6 +56,18 @@ def test_the_seed_that_ended_best_replaces_what_was_there(keep, keeping, make_ru
     Evaluation.load(folder / "evaluation" / "test")
     RunFolder(folder).latest_checkpoint()
     assert list(keeping.PRETRAINED.parent.iterdir()) == [keeping.PRETRAINED]
+
+
+def test_what_is_kept_says_the_same_without_indentation(keep, make_run):
+    run = make_run("navigation-maml-seed1", returns=GOOD, evaluated=True)
+    make_run("navigation-maml-seed0", returns=BAD, evaluated=True)
+    folder = keep("maml")
+    kept = [path for path in folder.rglob("*.json") if "checkpoints" not in path.parts]
+    assert len(kept) == 4
+    for path in kept:
+        written = (run / path.relative_to(folder)).read_text()
+        assert json.loads(path.read_text()) == json.loads(written)
+        assert path.read_text().count("\n") == 1 < written.count("\n")
 
 
 def test_the_best_of_a_variants_own_seeds_is_taken(keep, make_run):
